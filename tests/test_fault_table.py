@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-FAULTS: Final = 85
+FAULTS: Final = 91
 FACTS: Final = 23
 
 

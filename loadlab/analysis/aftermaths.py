@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from loadlab.model.aftermath import Way
     from loadlab.model.case import Case
+    from loadlab.model.condition import Condition
     from loadlab.model.planned_fault import PlannedFault
     from loadlab.model.samples import Trial
 
@@ -38,6 +39,7 @@ LOST: Final = tuple(
 )
 SPREADS: Final = 3.0  # below the mean, by the standard deviation of slices without the fault
 FEWEST_SLICES: Final = 4
+HALF: Final = 0.5
 
 
 def aftermaths(cases: Sequence[Case], trials: Sequence[Trial]) -> Aftermaths:
@@ -45,12 +47,13 @@ def aftermaths(cases: Sequence[Case], trials: Sequence[Trial]) -> Aftermaths:
     by_case: dict[Case, list[Trial]] = {}
     for trial in trials:
         by_case.setdefault(trial.case, []).append(trial)
+    faults = dict.fromkeys(case.fault for case in cases if case.fault)
     found = tuple(
         _of_case(case, by_case.get(case, ()), _complete(by_case.get(case.control, ())))
+        for fault in faults
         for case in cases
-        if case.fault is not None
+        if case.fault == fault
     )
-    faults = dict.fromkeys(one.case.fault for one in found if one.case.fault)
     return Aftermaths(
         cases=found,
         lessons=tuple(_lesson(fault, [one for one in found if one.case.fault == fault]) for fault in faults),
@@ -186,7 +189,7 @@ def _lesson(fault: PlannedFault, of_cases: Sequence[CaseAftermath]) -> FaultLess
     ways = tuple(_ways(of_cases))
     return FaultLesson(
         fault=fault,
-        lesson=_told(ways, every),
+        lesson=_told(ways, every, checks_spare=_checks_spare(of_cases)),
         ways=ways,
         trials=len(every),
         not_back=sum(one.back is Back.NOT_BACK for one in every),
@@ -213,14 +216,25 @@ def _way(case: Case) -> Way:
     return "checking" if case.checks_health else "keeping"
 
 
-def _told(ways: Sequence[WayFailed], trials: Sequence[Aftermath]) -> Lesson:
+def _checks_spare(of_cases: Sequence[CaseAftermath]) -> bool:
+    """Whether half of the failures or more go with health checks, wherever kept connections have any."""
+    medians: dict[Condition, dict[Way, float]] = {}
+    for one in of_cases:
+        if one.failed is not None:
+            medians.setdefault(one.case.group, {})[_way(one.case)] = one.failed.median
+    both = [(found["keeping"], found["checking"]) for found in medians.values() if {"keeping", "checking"} <= {*found}]
+    failing = [(unchecked, checked) for unchecked, checked in both if unchecked or checked]
+    return bool(failing) and all(HALF * unchecked >= checked for unchecked, checked in failing)
+
+
+def _told(ways: Sequence[WayFailed], trials: Sequence[Aftermath], *, checks_spare: bool) -> Lesson:
     if not trials:
         return Lesson.UNMEASURED
     failed = {one.way: one.high > 0 for one in ways}
     if not any(failed.values()):
         left = any(one.back in (Back.BACK, Back.NOT_BACK) for one in trials)
         return Lesson.SLOWER if left else Lesson.NOTHING
-    if failed.get("keeping") and failed.get("checking") is False:
+    if checks_spare:
         return Lesson.CHECKS_SPARE
     if failed.get("closing") and failed.get("keeping") is False:
         return Lesson.KEEPING_SPARES

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from loadlab.model.case import Case
     from loadlab.model.departure import Departure
 
-JUDGED: Final[tuple[Question, ...]] = ("keep", "unlimited")
+JUDGED: Final[tuple[Question, ...]] = ("keep", "unlimited", "side")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,11 +61,12 @@ def compare_all(
 ) -> tuple[Comparison, ...]:
     """Each case against its baseline, each replica against its twin, unlimited against each finite age.
 
-    Two questions are judged, in the primary metric alone: whether a case is better than its baseline, and whether
-    unlimited is better than a finite age. All comparisons that ask the same question, over all groups of the run, are
-    one family under Holm's correction, but for cases that left by their counts: nothing is asked about their speed. The
-    other metrics and the replica carry ratio, interval and an uncorrected p. Any comparison may be called equivalent,
-    which is a claim with an error of 5 % for each margin, uncorrected.
+    Three questions are judged, in the primary metric alone: whether a case is better than its baseline, whether
+    unlimited is better than a finite age, and whether this side of a run is better than the other. All comparisons that
+    ask the same question, over all groups of the run, are one family under Holm's correction, but for cases that left
+    by their counts: nothing is asked about their speed. The other metrics and the replica carry ratio, interval and an
+    uncorrected p. Any comparison may be called equivalent, which is a claim with an error of 5 % for each margin,
+    uncorrected.
     """
     contests = list(_contests(cases, scalars, rules, left))
     families = [[one for one in contests if _is_asked(one, question, rules)] for question in JUDGED]

@@ -57,8 +57,8 @@ class Departures:
             return {}
         everything = [self._measured(trial) for trial in trials]
         counted = _counted(schedule, everything)
-        if asks_for_estimates(self._plan):
-            return dict(counted)  # a gate's interval is made of all blocks
+        if asks_for_estimates(self._plan) or self._plan.against is not None:
+            return dict(counted)  # a gate's interval is made of all blocks, and so is that between two sides
         out = {case for case, departure in schedule.left.items() if departure.why.counted}
         asked = [case for case in schedule.cases if case not in out and case not in counted]
         here = [case for case in asked if case not in schedule.left]

@@ -11,7 +11,7 @@ import numpy as np
 
 from loadlab.analysis.counterparts import counterparts
 from loadlab.analysis.gates import Counted, OverBlocks, OverRuns, OverTrials, Question
-from loadlab.analysis.pairs import baseline_of
+from loadlab.analysis.pairs import baseline_of, other_side_of
 from loadlab.analysis.scalars import scalar
 from loadlab.model.departure import Why
 from loadlab.model.gates import Doubt
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from loadlab.analysis.gates import Evidence
+    from loadlab.model.aftermath import Aftermath
     from loadlab.model.case import Case
     from loadlab.model.findings import Arm, Findings, TrialSummary
     from loadlab.model.gates import Gate
@@ -36,7 +37,10 @@ def questions_of(findings: Findings, gates: Sequence[Gate]) -> tuple[Question, .
     arms = {arm.case: arm for arm in findings.arms}
     trials = _by_case(findings.trials)
     names, looks = short_names(list(arms)), _looks(findings)
-    seen = {case: Seen(arm=arm, trials=trials.get(case, ())) for case, arm in arms.items()}
+    faults = {one.case: one.trials for one in findings.aftermaths.cases}
+    seen = {
+        case: Seen(arm=arm, trials=trials.get(case, ()), aftermaths=faults.get(case, ())) for case, arm in arms.items()
+    }
     return tuple(
         Question(gate=gate, evidence=evidence, case=case, looks=looks)
         for gate in gates
@@ -52,11 +56,12 @@ def questions_between(before: Findings, after: Findings, gates: Sequence[Gate]) 
     names = short_names(list(later))
     pairs = {second: first for first, second in counterparts(_competing(earlier), _competing(later)).pairs}
     ours, theirs = _by_case(after.trials), _by_case(before.trials)
+    faults = {one.case: one.trials for one in after.aftermaths.cases}
     found = []
     for gate in gates:
         for case, arm in later.items():
             if gate.concerns(case, names[case]):
-                seen, first = Seen(arm=arm, trials=ours.get(case, ())), pairs.get(case)
+                seen, first = Seen(arm=arm, trials=ours.get(case, ()), aftermaths=faults.get(case, ())), pairs.get(case)
                 past = Seen(arm=earlier[first], trials=theirs.get(first, ())) if first else None
                 looks = max(_looks(before), _looks(after))
                 evidence = _between_runs(gate, seen, past) or Counted(None)
@@ -88,6 +93,7 @@ class Seen:
 
     arm: Arm
     trials: Sequence[TrialSummary]
+    aftermaths: Sequence[Aftermath] = ()
 
     @property
     def telling(self) -> list[TrialSummary]:
@@ -101,6 +107,13 @@ class Seen:
             return Counted(None, Doubt.LEAK_UNKNOWN)
         return Counted(COUNTS[quantity](self))
 
+    def after(self, gate: Gate) -> Counted:
+        """What a fault did, in the worst trial; per connection that it ended where the limit is so."""
+        each = gate.limit.per_connection
+        figures = [_per_connection(gate, one) if each else AFTER[gate.quantity](one) for one in self.aftermaths]
+        known = [figure for figure in figures if figure is not None]
+        return Counted(None if len(known) < len(figures) or not known else max(known))
+
     def by_block(self, quantity: str) -> ByBlock:
         """Block → value; the later one counts where a block holds two."""
         values = {one.block: ESTIMATES[quantity](one) for one in self.trials}
@@ -111,7 +124,10 @@ class Seen:
 
 
 def _baseline(case: Case, seen: Mapping[Case, Seen]) -> Seen | None:
-    found = baseline_of(case, list(seen)) if case.is_candidate else None
+    """The other side of the run, if it has one: then that is the question. Else what closes after each request."""
+    found = other_side_of(case, list(seen))
+    if found is None and case.is_candidate:
+        found = baseline_of(case, list(seen))
     return seen[found] if found else None
 
 
@@ -138,6 +154,8 @@ def _between_runs(gate: Gate, seen: Seen, baseline: Seen | None) -> Evidence | N
 
 
 def _absolute(gate: Gate, seen: Seen) -> Evidence:
+    if gate.fault is not None:
+        return seen.after(gate)
     return OverTrials(seen.values(gate.quantity)) if gate.measure.estimated else seen.counted(gate.quantity)
 
 
@@ -148,6 +166,20 @@ def _relative(ours: Counted, theirs: Counted) -> Counted:
     if not theirs.figure:
         return Counted(inf if ours.figure else 1.0)
     return Counted(ours.figure / theirs.figure)
+
+
+def _per_connection(gate: Gate, one: Aftermath) -> float | None:
+    """For each connection that the fault ended; without any, every figure but 0 is too much.
+
+    Of failed requests, those count that documentation promises anything of: not those for which no connection could be
+    opened, because the database was away.
+    """
+    figure, connections = AFTER[gate.quantity](one), sum(one.lost.values())
+    if gate.quantity == "failed_after" and one.promise is not None:
+        figure, connections = one.promise.counted, one.promise.allowed or connections
+    if not figure:
+        return figure
+    return figure / connections if connections else inf
 
 
 def _failed_share(seen: Seen) -> float | None:
@@ -175,6 +207,16 @@ def _cpu(one: TrialSummary) -> float | None:
     return spent.app if spent and one.state == "complete" else None
 
 
+AFTER: Final[Mapping[str, Callable[[Aftermath], float | None]]] = {
+    "failed_after": lambda one: one.failed,
+    "lost_after": lambda one: sum(one.lost.values()),
+    "left_after": lambda one: one.left_behind,
+    "opened_after": lambda one: one.opened,
+    "opens_per_second_after": lambda one: one.most_opened,
+    "open_after": lambda one: one.most_open,
+    "first_success_after": lambda one: inf if one.first_success is None else one.first_success,
+    "recovered_after": lambda one: one.back_seconds,
+}
 COUNTS: Final[Mapping[str, Callable[[Seen], float | None]]] = {
     "leaks": lambda seen: sum(one.leak == "yes" for one in seen.telling),
     "failed": lambda seen: sum(one.failures for one in seen.telling),

@@ -24,7 +24,15 @@ class Pair:
 
 def declared_pairs(cases: Sequence[Case]) -> tuple[Pair, ...]:
     """All of a run's pairs, in the order of its cases; a case without a counterpart has none."""
-    return (*_against_baselines(cases), *_unlimited_against_finite(cases))
+    return (*_against_baselines(cases), *_unlimited_against_finite(cases), *_against_other_side(cases))
+
+
+def other_side_of(case: Case, cases: Sequence[Case]) -> Case | None:
+    """The same case on the other side of the run; None if there is none, or if this is that."""
+    if not case.is_this_side:
+        return None
+    alike = case.without("side")
+    return next((one for one in cases if one.competes and not one.is_this_side and one.without("side") == alike), None)
 
 
 def baseline_of(case: Case, cases: Sequence[Case]) -> Case | None:
@@ -54,6 +62,15 @@ def _unlimited_against_finite(cases: Sequence[Case]) -> list[Pair]:
         if unlimited.max_age is None
         for finite in kept
         if finite.max_age is not None and _ageless(finite) == _ageless(unlimited)
+    ]
+
+
+def _against_other_side(cases: Sequence[Case]) -> list[Pair]:
+    others = {case.without("side"): case for case in cases if case.competes and not case.is_this_side}
+    return [
+        Pair(case=case, baseline=others[alike], question="side")
+        for case in cases
+        if case.competes and case.is_this_side and (alike := case.without("side")) in others
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
 from math import inf
 from typing import TYPE_CHECKING, NamedTuple
@@ -68,4 +69,10 @@ def _of_changes(changes: Changes) -> Simplicity:
         return Simplicity.WRAPPER
     if "ENGINE" in changes.database:
         return Simplicity.ENGINE
-    return Simplicity.POOL if "OPTIONS" in changes.database else Simplicity.SETTINGS
+    options = changes.database.get("OPTIONS")
+    return Simplicity.POOL if isinstance(options, Mapping) and not _numbers(options) else Simplicity.SETTINGS
+
+
+def _numbers(options: Mapping[str, object]) -> bool:
+    """Whether they are no more than limits for libpq."""
+    return all(isinstance(value, int) for value in options.values())

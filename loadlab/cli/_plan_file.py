@@ -21,7 +21,7 @@ PLAN_HELP: Final = (
 )
 ONLY_HELP: Final = "only cases whose name or id matches, as `loadlab plan` lists them; repeatable"
 LOAD: Final = ("expect_workers", "master_bind_host", "master_bind_port")
-TABLES: Final = ("load", "project", "target")
+TABLES: Final = ("load", "project", "target", "against")
 TARGET: Final = {"url": "target", "name": "target_name", "metrics": "target_metrics", "token": "token"}
 SERVED_BY_US: Final = (
     "servers",
@@ -46,6 +46,18 @@ def add_project_arguments(parser: argparse.ArgumentParser) -> None:
         "--pythonpath", action="append", metavar="DIR", help="another folder with modules of the project; repeatable"
     )
     group.add_argument("--python", metavar="PATH", help="the interpreter of its virtualenv (default: loadlab's own)")
+
+
+def add_against_arguments(parser: argparse.ArgumentParser) -> None:
+    """The other side of a run."""
+    group = parser.add_argument_group("two sides in one run")
+    group.add_argument(
+        "--against",
+        metavar="REVISION",
+        help="measure each case of this git revision of the project too, or of another folder (./DIR), block by block",
+    )
+    group.add_argument("--against-python", metavar="PATH", help="the interpreter of the other side")
+    group.add_argument("--against-settings", metavar="MODULE", help="the settings module of the other side")
 
 
 def add_load_arguments(parser: argparse.ArgumentParser) -> None:
@@ -151,7 +163,8 @@ def _plan_options(arguments: argparse.Namespace) -> dict[str, Any]:
     """The options that replace keys of the plan; paths become absolute, because a run can be resumed elsewhere."""
     project = _project_options(arguments)
     target = {key: value for key, option in TARGET.items() if (value := getattr(arguments, option))}
-    said: dict[str, Any] = {key: table for key, table in (("project", project), ("target", target)) if table}
+    tables = (("project", project), ("target", target), ("against", _against(arguments)))
+    said: dict[str, Any] = {key: table for key, table in tables if table}
     if arguments.load_workers is not None:
         said["load_workers"] = arguments.load_workers
     load = {option: value for option in LOAD if (value := getattr(arguments, option)) is not None}
@@ -202,6 +215,38 @@ def _both(gates: Mapping[str, Any], more: Mapping[str, list[str]]) -> dict[str, 
     return found
 
 
+def _against(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The other side; of `--against`, only the plan's project can tell whether it is a revision."""
+    said: dict[str, Any] = {}
+    if arguments.against:
+        said["revision"] = arguments.against
+    if arguments.against_python:
+        said["python"] = str(Path(arguments.against_python).absolute())
+    if arguments.against_settings:
+        said["settings"] = arguments.against_settings
+    return said
+
+
+def _pinned(against: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """With a revision as the commit that it is now, so that a run is resumed with the same; or as a folder.
+
+    What is no revision stays as it is: it is told with all that keeps the sides from being measured.
+    """
+    from loadlab.lab.checkout import commit_of
+
+    said = against.get("revision", "")
+    if said.startswith((".", "~", "/")):
+        return {**_without(against, "revision"), "folder": str(Path(said).expanduser().resolve())}
+    try:
+        return {"name": said, **against, "revision": commit_of(folder, said)} if said else against
+    except UsageError:
+        return against
+
+
+def _without(table: dict[str, Any], key: str) -> dict[str, Any]:
+    return {name: value for name, value in table.items() if name != key}
+
+
 def _with_options(text: str, source: str, said: dict[str, Any], *, default: bool) -> str:
     import tomli_w
 
@@ -214,6 +259,8 @@ def _with_options(text: str, source: str, said: dict[str, Any], *, default: bool
     project, target = tables["project"], tables["target"]
     if project and "settings" not in project and (known := settings_of(Path(project.get("folder", "")))):
         project["settings"] = known
+    if tables["against"] and project:
+        tables["against"] = _pinned(tables["against"], Path(project.get("folder", ".")).expanduser())
     if (project or target) and default:
         plan["warmup_seconds"] = WARMUP_SECONDS
     if target and default:

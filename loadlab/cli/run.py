@@ -16,6 +16,7 @@ from loadlab.cli._gates import add_gate_arguments
 from loadlab.cli._plan_file import (
     ONLY_HELP,
     PLAN_HELP,
+    add_against_arguments,
     add_database_arguments,
     add_load_arguments,
     add_project_arguments,
@@ -81,6 +82,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_load_arguments(parser)
     add_project_arguments(parser)
+    add_against_arguments(parser)
     add_database_arguments(parser)
     add_target_arguments(parser)
     add_live_argument(parser)

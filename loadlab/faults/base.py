@@ -28,6 +28,10 @@ Need = Literal["own_postgresql", "pooler", "replaced_worker", "reload", "linux"]
 BY_A_FAULT: Final = frozenset({Cause.TARGET_STOOD_STILL, Cause.TASKS_DROPPED, Cause.SENT_LATE, Cause.USERS_IDLE})
 
 
+class FailOverDatabase(Protocol):
+    def __call__(self, *, detection_seconds: float = 0.0) -> Database: ...
+
+
 class RestartDatabase(Protocol):
     def __call__(self, *, mode: RestartMode = "fast") -> None: ...
 
@@ -37,7 +41,8 @@ class FaultContext:
     """What a fault can act on.
 
     `database` is as the target reaches it; programs that a fault starts are noted in `register`, and log to `log`.
-    `restart_database` restarts the PostgreSQL of the lab; None where it is the user's.
+    `restart_database` restarts the PostgreSQL of the lab, and `fail_over_database` leads to its standby, if it has one;
+    both are None where it is the user's.
 
     At an instant there are also the target's `server`, the `reload_signal` that has it replace its workers, the pids of
     its `workers` now, the `bouncer` in between if there is one, the folder of the `ledgers`, and the `handle` of what
@@ -48,6 +53,7 @@ class FaultContext:
     register: Register
     log: Path
     restart_database: RestartDatabase | None = None
+    fail_over_database: FailOverDatabase | None = None
     server: Program | None = None
     reload_signal: signal.Signals | None = None
     workers: Callable[[], Sequence[int]] = tuple

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from loadlab.faults._network import NetworkFault
-from loadlab.model.planned_fault import Bound
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NetworkCut(NetworkFault):
     """Both ends of every connection get a reset (RST), as from a firewall that forgets its connections.
 
-    A new connection is refused until the fault is lifted.
+    A new connection is refused until the fault is lifted: meanwhile more fails than what was kept, so no bound holds.
     """
-
-    bound: ClassVar[Bound | None] = Bound.ONE_PER_CONNECTION
 
     def command(self) -> tuple[object, ...]:
         return ("cut",)

@@ -127,6 +127,14 @@ class Console:
         """
         return next(int(row["value"]) for row in self.ask("SHOW CONFIG") if row["key"] == name)
 
+    def used_clients(self) -> int:
+        """Of all pools, and those that are about to be let in or ask questions.
+
+        Raises:
+            PoolerGoneError: as `ask`.
+        """
+        return next(int(row["items"]) for row in self.ask("SHOW LISTS") if row["list"] == "used_clients")
+
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()

@@ -81,6 +81,16 @@ class PgBouncer(Judge):
             most = console.setting("max_client_conn")
             return ConnectionLimits(connections=most, reserved=CONSOLES, in_use=console.look(*self._pool).clients)
 
+    def free(self) -> int:
+        """How many more clients of any pool it would let in.
+
+        Raises:
+            PoolerGoneError: it does not answer.
+        """
+        with self._lock:
+            console = self._running()
+            return console.setting("max_client_conn") - console.used_clients()
+
     def counts(self) -> PoolerCounts:
         """Both sides since the start, over restarts, each as of one instant.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from loadlab.lab.abandoned import clients_gone, held
 from loadlab.lab.left_behind import left_behind
 from loadlab.lab.liveness import owners_of
 from loadlab.probes.sessions import Sessions
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from loadlab.lab.served_site import ServedSite
     from loadlab.lab.target import Sample
+    from loadlab.model.counts import ConnectionCounts
     from loadlab.model.planned_fault import PlannedFault
     from loadlab.probes import ProbeContext
 
@@ -28,6 +30,20 @@ class Disturbed:
     def left_behind(self, site: ServedSite) -> int:
         """Of the connections that the site holds, those that only a fault can have ended."""
         return left_behind(owners_of(site.ledgers), site.route.database) if self.fault else 0
+
+    def abandoned(self, site: ServedSite, counts: ConnectionCounts, unknown: int) -> int:
+        """Of the `unknown` sessions that PostgreSQL has beyond the target's, those of clients gone or given up.
+
+        Only a fault of the network leaves any. No more have been given up than attempts to connect have failed.
+        """
+        proxy = site.route.trees.get("proxy")
+        if self.fault is None or proxy is None or unknown <= 0:
+            return 0
+        gone = clients_gone(proxy)
+        if site.route.bouncer is not None:
+            return gone
+        beyond = held(owners_of(site.ledgers), site.route.database) - counts.open
+        return gone + max(0, min(unknown - gone, beyond, sum(counts.connect_errors.values())))
 
     def sessions(self, context: ProbeContext, before: Sample) -> Mapping[str, float]:
         """As PostgreSQL's statistics have them, or as its log has."""

@@ -23,7 +23,7 @@ from loadlab.lab.suitability import notes
 from loadlab.lab.versions import LOAD, installed, program_versions, target_packages
 from loadlab.model.findings import PROJECT
 from loadlab.model.project_notes import NOTES, ProjectNote
-from loadlab.model.session import CODE, PARAMETERS, SCENARIO
+from loadlab.model.session import AGAINST, CODE, PARAMETERS, SCENARIO
 from loadlab.model.text import redacted
 from loadlab.plan.members import build_strategy, chosen_strategies, faults_of
 from loadlab.plan.scenarios import locustfile
@@ -64,10 +64,17 @@ def environment(lab: Lab) -> dict[str, dict[str, Scalar]]:
         "loadlab": _loadlab(),
         "machine": _machine(),
         **_project(project),
+        **_against(lab),
         "versions": _versions(plan, project),
         "PostgreSQL": _postgresql(plan, project, lab.database, lab.cursor),
         "load": {**_load(plan), **_scenarios(plan), **_parameters()},
     }
+
+
+def _against(lab: Lab) -> dict[str, dict[str, Scalar]]:
+    """The other side, in a run that has one."""
+    others = [dict(side.facts) for side in lab.others.values()]
+    return {AGAINST: others[0]} if others else {}
 
 
 def environment_of_external(plan: Plan, target: ExternalTarget) -> dict[str, dict[str, Scalar]]:

@@ -73,7 +73,8 @@ class Alias:
 class ProjectInfo:
     """What the inspection of a project found, in the project's own Python.
 
-    `load_errors` says of "wsgi" and "asgi" why that application does not load.
+    `load_errors` says of "wsgi" and "asgi" why that application does not load. `code_folders` hold the modules that
+    were imported, but for those of Python and of installed packages.
     """
 
     python: str
@@ -87,6 +88,7 @@ class ProjectInfo:
     routes: list[str]
     load_errors: dict[str, str] = field(default_factory=dict)
     gc_threshold: str = ""
+    code_folders: list[str] = field(default_factory=list)
 
     @property
     def default(self) -> Alias:

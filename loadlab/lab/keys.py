@@ -29,7 +29,8 @@ def require_keys(lab: Lab, strategies: Iterable[Config]) -> None:
     """
     services = dict.fromkeys(built.service for built in map(build_strategy, strategies) if built.service)
     if services:
-        _require_libpq(lab.project)
+        for project in (lab.project, *(side.project for side in lab.others.values())):
+            _require_libpq(project)
     for service in services:
         keyed(lab.database, service, lab.register.folder)
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from loadlab.judges.postgresql import PostgreSQL
 from loadlab.lab.project import Project
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
     from loadlab.lab.generator import Generator
     from loadlab.lab.observer import Observer
+    from loadlab.lab.sides import Side
     from loadlab.model.plan import Plan
     from loadlab.services.database import Database
     from loadlab.store.progress import Event
@@ -28,7 +29,8 @@ class Lab:
 
     `observer` is the lab's own connection to the database; None where an external target's database was not named.
     `follow` hears twice a second how a trial goes, and when a fault comes. `explanations` say why no request of a trial
-    succeeded, by the trial's order.
+    succeeded, by the trial's order. `others` are the other sides of the run by their names, and `own_database` is that
+    of the side that the lab is `at`, where it is not the one that all share.
     """
 
     plan: Plan
@@ -39,6 +41,13 @@ class Lab:
     project: Project = field(default_factory=Project)
     follow: Callable[[Event], None] | None = None
     explanations: dict[int, str] = field(default_factory=dict)
+    others: Mapping[str, Side] = field(default_factory=dict)
+    own_database: str = ""
+
+    def at(self, side: str) -> Lab:
+        """The same lab as one side of the run has it: with its project, and its database where it has its own."""
+        other = self.others.get(side)
+        return self if other is None else replace(self, project=other.project, own_database=other.database)
 
     @property
     def scratch(self) -> Path:
@@ -59,7 +68,8 @@ class Lab:
     @property
     def database(self) -> Database:
         """As it runs now: the lab may have had to start it again."""
-        return self.observing.database
+        found = self.observing.database
+        return replace(found, name=self.own_database) if self.own_database else found
 
     @property
     def cursor(self) -> Cursor:

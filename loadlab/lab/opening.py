@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from loadlab.lab.external_target import ExternalTarget, connected
 from loadlab.lab.generator import Generator
 from loadlab.lab.lab import Lab
 from loadlab.lab.observer import Observer
-from loadlab.lab.project import project_of
-from loadlab.lab.suitability import notes, other_databases, require_suitable
+from loadlab.lab.sides import suitable_sides
+from loadlab.lab.suitability import notes, other_databases
 from loadlab.lab.tables import make_ready
 from loadlab.scrape import require_address, token_of
 from loadlab.services.embedded import TARGET, embedded, programs
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from loadlab.lab.project import Project
+    from loadlab.lab.sides import Sides
     from loadlab.model.case import Case
     from loadlab.model.plan import Plan
     from loadlab.model.samples import Trial
@@ -67,10 +69,11 @@ def open_lab(
     """
     with Register.opened() as register:
         folder = logs or register.folder
-        project = _suitable_project(plan, dsn, register, listener)
+        sides = _sides(plan, dsn, register, listener)
+        project = sides.this
         listener.preparing(_coming(project, dsn))
         with Generator(register, folder / LOCUST_LOG, plan.load) as generator, ExitStack() as resources:
-            starting = _database(plan, project, dsn, register, folder)
+            starting = _database(plan, sides, dsn, register, folder)
             if not plan.load.expect_workers:
                 generator.boot()  # while the database starts
             database = resources.enter_context(starting)
@@ -82,6 +85,7 @@ def open_lab(
                 observer=observer,
                 logs=folder,
                 project=project,
+                others=sides.others,
             )
             admit(lab)
             _prepare(lab, database, listener)
@@ -90,20 +94,34 @@ def open_lab(
 
 def _prepare(lab: Lab, database: Database, listener: Listener) -> None:
     """Make the tables, and say before it what the lab does to a project and its databases."""
-    for remark in [*_touched(lab.plan, database), *other_databases(lab.project), *notes(lab.project).values()]:
+    for remark in [
+        *_touched(lab.plan, database),
+        *other_databases(lab.project),
+        *notes(lab.project).values(),
+        *_of_others(lab),
+    ]:
         listener.notice(remark)
     listener.preparing("preparing tables")
+    for side in lab.others.values():
+        if side.database:
+            make_ready(side.project, lab.plan.project, replace(database, name=side.database))
+        elif lab.plan.project is not None:  # one database for both: commands that fill it are run once
+            make_ready(side.project, replace(lab.plan.project, prepare=[]), database)
     make_ready(lab.project, lab.plan.project, database)
 
 
-def _suitable_project(plan: Plan, dsn: Reference | None, register: Register, listener: Listener) -> Project:
+def _of_others(lab: Lab) -> Iterator[str]:
+    for side in lab.others.values():
+        yield from side.remarks
+        if lab.plan.project is not None and not side.database:
+            yield f"Both sides use the database {lab.database.name}, as two releases do while one replaces the other."
+
+
+def _sides(plan: Plan, dsn: Reference | None, register: Register, listener: Listener) -> Sides:
     if plan.project is not None:
-        listener.preparing(f"loading {plan.project.settings}")
-    project = project_of(plan, register.folder)
-    if dsn is not None and dsn.text is not None:
-        project = project.given()
-    require_suitable(project, plan, allow_remote=dsn is not None and dsn.allow_remote)
-    return project
+        against = f", and {plan.against.called}" if plan.against else ""
+        listener.preparing(f"loading {plan.project.settings}{against}")
+    return suitable_sides(plan, register.folder, dsn)
 
 
 def _coming(project: Project, dsn: Reference | None) -> str:
@@ -113,14 +131,16 @@ def _coming(project: Project, dsn: Reference | None) -> str:
 
 
 def _database(
-    plan: Plan, project: Project, dsn: Reference | None, register: Register, logs: Path
+    plan: Plan, sides: Sides, dsn: Reference | None, register: Register, logs: Path
 ) -> AbstractContextManager[Database]:
+    project = sides.this
     if dsn is not None and dsn.text is not None:
         return external_database(dsn, register.folder)
     if project.brings_database and project.info is not None:
         parameters = project.info.default.parameters
         return connect_to(parameters, register.folder, allow_remote=dsn is not None and dsn.allow_remote)
-    others = sorted({*project.redirected.values()} - {TARGET})
+    every = (project, *(side.project for side in sides.others.values()))
+    others = sorted({name for one in every for name in one.redirected.values()} - {TARGET})
     programs(plan.database)  # before anything starts, it is said if there are none
     return embedded(plan.database, register, logs / POSTGRESQL_LOG, others)
 

@@ -155,7 +155,7 @@ def _draft(options: ProjectOptions) -> Project:
     folder = _there(options.folder, "The project's folder", "name it with --project DIR")
     remedy = "correct pythonpath in [project] of the plan, or --pythonpath"
     modules = [str(_there(name, "The folder of modules", remedy)) for name in options.pythonpath]
-    path = [str(_library()), str(folder), *modules, *filter(None, [os.environ.get("PYTHONPATH")])]
+    path = [str(library()), str(folder), *modules, *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {
         "DJANGO_SETTINGS_MODULE": OVERRIDDEN_SETTINGS,
         "PYTHONPATH": os.pathsep.join(path),
@@ -176,7 +176,7 @@ def _draft(options: ProjectOptions) -> Project:
     )
 
 
-def _library() -> Path:
+def library() -> Path:
     """A folder that holds loadlab and nothing else: what lies beside it here would hide modules of the project's.
 
     It is the same each time, and so is where its bytecode goes.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from loadlab.lab.happening import not_in_time, under
+from loadlab.lab.happening import fault_of, not_in_time, under
 from loadlab.lab.quantities import summed_up
 from loadlab.lab.validity import Disturbance, Validity, validity
 from loadlab.load.generator.contract import NO_RESULT, LoadRequest
@@ -99,7 +99,7 @@ def record(  # noqa: PLR0913, PLR0917  each is a separate noun
             Failure(kind=kind, count=count, example=got.examples[kind], status=got.statuses.get(kind, 0))
             for kind, count in got.failures.items()
         ),
-        connections=_connections(observed, after_stop),
+        connections=_connections(observed, after_stop, case),
         series=observed.series,
         cpu_seconds=_cpu(observed, plan),
         quantities=summed_up(observed.start.values, observed.end.values, observed.series, plan.window),
@@ -147,7 +147,7 @@ def _unmeasured(case: Case, step: Step, plan: Plan, judged: Validity, meta: Tria
     )
 
 
-def _connections(observed: Observed, after_stop: Sample) -> Connections:
+def _connections(observed: Observed, after_stop: Sample, case: Case) -> Connections:
     """What was counted since before the load, at both ends."""
     before, at_rest = observed.before, observed.at_rest
     sessions = sessions_between(before.values, after_stop.values)
@@ -164,9 +164,18 @@ def _connections(observed: Observed, after_stop: Sample) -> Connections:
         open_before=before.counts.open,
         stopped=observed.stopped,
         left_behind=at_rest.left_behind,
+        abandoned=at_rest.abandoned,
+        unheard=_unheard(sessions, after_stop.counts - before.counts, case),
         by_alias=observed.by_alias,
         bursts=tuple(Burst(counts=at.counts - before.counts, requests=count) for at, count in observed.bursts),
     )
+
+
+def _unheard(sessions: int | None, counts: ConnectionCounts, case: Case) -> int:
+    """Sessions that were ready when their client had given up; only a fault of the network keeps it from knowing."""
+    if sessions is None or case.fault is None or not fault_of(case.fault).through_proxy:
+        return 0
+    return min(max(0, sessions - counts.opened), sum(counts.connect_errors.values()))
 
 
 def _pooler(at_rest: Sample, after_stop: Sample) -> Pooler | None:

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
+from loadlab.errors import EnvironmentFaultError
 from loadlab.faults import FAULTS, FaultContext
 from loadlab.faults.added_latency import AddedLatency
 from loadlab.fleet.spread import uses_of
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from loadlab.model.schedule import Step
     from loadlab.model.uses import Uses
     from loadlab.model.window import Window
+    from loadlab.services.database import Database
 
 SETTLE_SECONDS: Final = 10.0  # at most; a queue of unanswered requests may outlive the load
 POLL_SECONDS: Final = 0.02
@@ -103,7 +105,8 @@ class ServedTarget:
         observer = self.lab.observing
         if not observer.alive():
             observer.restore()
-        staying = self.lab.judge.await_empty(SETTLE_SECONDS)
+        every = [self.lab, *map(self.lab.at, self.lab.others)]
+        staying = [left for lab in every if (left := lab.judge.await_empty(SETTLE_SECONDS))]
         if staying and self.lab.database.embedded:  # a backend that was stopped never leaves
             observer.restore(anew=True)
 
@@ -113,13 +116,14 @@ class ServedTarget:
         A project may connect as it boots, and so does runserver, which looks for migrations. A fault may act until the
         end. PgBouncer opens nothing in the target's database before a client asks.
         """
-        quiet = build_server(case.server).quiet_boot and not self.lab.project.info
+        # No side of a run may have it easier than the other.
+        quiet = build_server(case.server).quiet_boot and not self.lab.project.info and not self.lab.others
         if quiet and not faults_of(self.lab.plan) and not proxied(case, self.lab.plan) and case.fault is None:
             self._ahead.begin(step, self._boot(case, step))
 
     @contextmanager
     def serve(self, case: Case, step: Step) -> Iterator[RunningSite]:
-        lab, ledgers = self.lab, self.ledgers(step)
+        lab, ledgers = self.lab.at(case.side), self.ledgers(step)
         context = ProbeContext(
             cursor=lab.cursor,
             database=lab.database.name,
@@ -137,7 +141,7 @@ class ServedTarget:
 
     @contextmanager
     def _boot(self, case: Case, step: Step) -> Iterator[BootingSite]:
-        lab, ledgers = self.lab, self.ledgers(step)
+        lab, ledgers = self.lab.at(case.side), self.ledgers(step)
         shutil.rmtree(ledgers, ignore_errors=True)  # of an earlier attempt
         with boot_site(
             lab,
@@ -200,6 +204,7 @@ class RunningSite:
             register=self._lab.register,
             log=self._site.log,
             restart_database=self._lab.database.restart,
+            fail_over_database=self._fail_over if self._lab.database.fail_over else None,
             server=application.program,
             reload_signal=build_server(self._site.server).reload_signal(),
             workers=lambda: worker_pids(application),
@@ -207,6 +212,14 @@ class RunningSite:
             ledgers=self._site.ledgers,
             handle=route.handle,
         )
+
+    def _fail_over(self, *, detection_seconds: float = 0.0) -> Database:
+        """From now on, the lab too goes to the server that took over."""
+        observer = self._lab.observing
+        if observer.database.fail_over is None:
+            raise EnvironmentFaultError("The database is not loadlab's own.")
+        observer.database = observer.database.fail_over(detection_seconds=detection_seconds)
+        return observer.database
 
     def reconnect(self) -> None:
         observer = self._lab.observing
@@ -248,12 +261,15 @@ class RunningSite:
         pooler = _pooler_counts(self._context)
         missing = counts.open - (pooler.clients_open if pooler else backends)
         left = self._disturbed.left_behind(self._site) if missing > 0 else 0
-        return Sample(counts=counts, values={"backends": backends}, pooler=pooler, left_behind=left)
+        unknown = backends - (pooler.servers_open if pooler else counts.open)
+        gone = self._disturbed.abandoned(self._site, counts, unknown)
+        return Sample(counts=counts, values={"backends": backends}, pooler=pooler, left_behind=left, abandoned=gone)
 
     def agrees(self, now: Sample) -> bool:
         counts = now.counts
         ours = Side(open=counts.open - now.left_behind)
-        return counts.unsettled == counts.cut_off and not reconcile(ours, Side(open=now.backends), now.pooler)
+        theirs = Side(open=now.backends and now.backends - now.abandoned)
+        return counts.unsettled == counts.cut_off and not reconcile(ours, theirs, now.pooler)
 
     def by_alias(self) -> dict[str, ConnectionCounts]:
         return counts_by_alias(self._context.ledgers, self._context.aliases)

@@ -48,7 +48,7 @@ def require_suitable(project: Project, plan: Plan, *, allow_remote: bool = False
         *_other_database_faults(project, project.info, plan),
         *([] if allow_remote else _remote_faults(project, project.info)),
         *_application_faults(project, project.info, plan),
-        *_package_faults(project, project.info, plan),
+        *package_faults(project, project.info, plan),
         *_driver_faults(project, plan),
         *_option_faults(project, info=project.info),
         *_route_faults(project, plan),
@@ -139,7 +139,8 @@ def missing_from(project: Project, server: Server) -> list[str]:
     return missing_packages(server, project.driver, installed.__contains__)
 
 
-def _package_faults(project: Project, info: ProjectInfo, plan: Plan) -> Iterator[str]:
+def package_faults(project: Project, info: ProjectInfo, plan: Plan) -> Iterator[str]:
+    """The packages that the plan needs and the project's Python lacks, with the command that installs them there."""
     missing = {f"servers.{one.name}": missing_from(project, build_server(one)) for one in chosen_servers(plan)}
     for name in plan.strategies:
         needed = STRATEGIES[name].packages

@@ -30,7 +30,7 @@ class Sample:
 
     `values` are the probes' quantities, by name. `pooler` is the pooler's count, if there is one. `answered`
     is how many requests the target has counted; None if it counts none. `left_behind` of the connections that it holds
-    have no other end any more.
+    have no other end any more, and PostgreSQL has `abandoned` sessions, of clients that are gone or have given up.
     """
 
     counts: ConnectionCounts
@@ -38,6 +38,7 @@ class Sample:
     pooler: PoolerCounts | None = None
     answered: int | None = None
     left_behind: int = 0
+    abandoned: int = 0
 
     @property
     def backends(self) -> int | None:

@@ -113,7 +113,7 @@ class Lesson(StrEnum):
     UNMEASURED = "unmeasured"
     NOTHING = "nothing"  # no request failed, and throughput never left the noise
     SLOWER = "slower"  # no request failed
-    CHECKS_SPARE = "checks_spare"  # kept connections fail requests, and none that are checked
+    CHECKS_SPARE = "checks_spare"  # where connections are kept, at most half as many fail with health checks
     KEEPING_SPARES = "keeping_spares"  # who closes after each request fails, and who keeps does not
     KEEPING_FAILS = "keeping_fails"  # who keeps fails, and who closes after each request does not
     ALL_FAIL = "all_fail"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
-from loadlab.model.condition import CIRCUMSTANCES, Condition, OpenLoad
+from loadlab.model.condition import CIRCUMSTANCES, THIS_SIDE, Condition, OpenLoad
 from loadlab.model.config import Config
 from loadlab.model.planned_fault import PlannedFault
 
@@ -17,10 +17,11 @@ EXTERNAL: Final = "elsewhere"
 class Case(Condition):
     """A condition with every factor given.
 
-    `usable_connections` is the most connections that this mode can use at once under this load: what is open
-    beyond that serves no request. It is None for an external target whose plan does not say.
-    `replica` marks the A/A arm: the same condition again, to show the noise floor. A case with a `fault` answers what
-    that does; it is never compared with others for its speed. Its control is the same case without.
+    `usable_connections` is the most connections that this mode can use at once under this load: what is open beyond
+    that serves no request. It is None for an external target whose plan does not say. `replica` marks the A/A arm: the
+    same condition again, to show the noise floor. A case with a `fault` answers what that does; it is never compared
+    with others for its speed. Its control is the same case without. `side` is "this", or the name of what the project
+    is measured against.
     """
 
     server: Config
@@ -33,6 +34,7 @@ class Case(Condition):
     replica: bool = False
     open_load: OpenLoad | None = None
     fault: PlannedFault | None = None
+    side: str = THIS_SIDE
 
     @property
     def id(self) -> str:
@@ -60,6 +62,11 @@ class Case(Condition):
     def control(self) -> Case:
         """The same case without its fault; itself if it has none."""
         return self if self.fault is None else replace(self, fault=None)
+
+    @property
+    def is_this_side(self) -> bool:
+        """Whether it measures the project itself, and not what that is held against."""
+        return self.side == THIS_SIDE
 
     @property
     def competes(self) -> bool:

@@ -9,8 +9,9 @@ from loadlab.model.case import Case
 from loadlab.model.departure import Why
 
 Judgement = Literal["better", "worse", "equivalent", "inconclusive"]
-# Does keeping connections help, how noisy is the run (the A/A arm), does unlimited beat a finite age.
-Question = Literal["keep", "noise", "unlimited"]
+# Does keeping connections help, how noisy is the run (the A/A arm), does unlimited beat a finite age, and is this side
+# of the run as good as the other.
+Question = Literal["keep", "noise", "unlimited", "side"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,8 +10,9 @@ from typing import Any, Final, Literal
 from loadlab.model.config import Config, spell
 from loadlab.model.planned_fault import PlannedFault
 
-Factor = Literal["server", "strategy", "scenario", "load", "keep_alive", "round_trip_ms", "fault"]
+Factor = Literal["server", "strategy", "scenario", "load", "keep_alive", "round_trip_ms", "fault", "side"]
 Role = Literal["server", "strategy"]
+THIS_SIDE: Final = "this"  # the project as a plan names it, beside another side of the same run
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,6 +68,13 @@ FACTORS: Final[Mapping[Factor, FactorInfo]] = {
         unsaid=0.0,
     ),
     "fault": FactorInfo(title="fault", plan_key="faults", words=lambda fault: fault.words),
+    "side": FactorInfo(
+        title="side",
+        plan_key="against",
+        words=lambda side: f"side {side}",
+        phrase=lambda side: f"the side {side}",
+        unsaid=THIS_SIDE,
+    ),
 }
 CIRCUMSTANCES: Final[tuple[Factor, ...]] = tuple(name for name in FACTORS if name not in ("server", "strategy"))
 # Reports say first how clients behave.
@@ -84,7 +92,7 @@ class Condition:
 
     `users` send their next request when they have the response to the last. Under an `open_load` they are the most
     tasks that may be under way at once. `round_trip_ms` is added to each round trip to the database. A `fault` comes
-    at an instant of the window; None in a control too.
+    at an instant of the window; None in a control too. `side` names the project where a run has two of it.
 
     Two measurements are comparable where their conditions are equal `without` the factor in question:
 
@@ -113,6 +121,7 @@ class Condition:
     round_trip_ms: float | None = None
     open_load: OpenLoad | None = None
     fault: PlannedFault | None = None
+    side: str | None = None
 
     def without(self, *factors: Factor) -> Condition:
         """The same without these factors."""

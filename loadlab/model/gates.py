@@ -33,21 +33,22 @@ class Measure:
     unit: Unit = ""
     needs: Need | None = None
     watched: bool = False
-    higher_is_better: bool = False
 
     @property
     def estimated(self) -> bool:
         return self.kind == "estimate"
 
 
-def _count(
-    meaning: str, *, unit: Unit = "", needs: Need | None = None, watched: bool = False, higher: bool = False
-) -> Measure:
-    return Measure(kind="count", meaning=meaning, unit=unit, needs=needs, watched=watched, higher_is_better=higher)
+def _count(meaning: str, *, unit: Unit = "", needs: Need | None = None, watched: bool = False) -> Measure:
+    return Measure(kind="count", meaning=meaning, unit=unit, needs=needs, watched=watched)
 
 
-def _estimate(meaning: str, unit: Unit = "s", *, needs: Need | None = None, higher: bool = False) -> Measure:
-    return Measure(kind="estimate", meaning=meaning, unit=unit, needs=needs, higher_is_better=higher)
+def _after(meaning: str, unit: Unit = "") -> Measure:
+    return Measure(kind="count", meaning=f"{meaning}, in the worst trial", unit=unit, needs="fault")
+
+
+def _estimate(meaning: str, unit: Unit = "s", *, needs: Need | None = None) -> Measure:
+    return Measure(kind="estimate", meaning=meaning, unit=unit, needs=needs)
 
 
 # What a gate may name. The documentation's table is made of this one.
@@ -64,13 +65,22 @@ MEASURES: Final[Mapping[str, Measure]] = {
         "the share of requests that found a connection open, in the windows of all trials",
         unit="share",
         watched=True,
-        higher=True,
     ),
     "open": _count("the most connections open at once, in any trial", watched=True),
     "left_open": _count("the most connections still open after the load, in any trial"),
-    "inexact": _count("trials whose connection counts do not agree with PostgreSQL's", watched=False),
+    "inexact": _count("trials whose connection counts do not agree with PostgreSQL's"),
     "dropped": _count("tasks of an open load that were not started", needs="open_load"),
-    "throughput": _estimate("successful requests per second of a trial", "/s", needs="closed_load", higher=True),
+    "failed_after": _after("requests that failed after the fault began"),
+    "lost_after": _after("connections that the fault ended"),
+    "left_after": _after("connections still held at rest although the fault had ended their other side"),
+    "opened_after": _after("connections opened after the fault began"),
+    "opens_per_second_after": _after("connections opened within one second after the fault began"),
+    "open_after": _after("connections open at once"),
+    "first_success_after": _after("time from when the fault was in place until a request succeeded", "s"),
+    "recovered_after": _after(
+        "time from when the fault began until throughput was back within the noise of the control", "s"
+    ),
+    "throughput": _estimate("successful requests per second of a trial", "/s", needs="closed_load"),
     "p50": _estimate("the median latency of a trial"),
     "p95": _estimate("the 95th percentile of a trial's latency"),
     "p99": _estimate("the 99th percentile of a trial's latency"),
@@ -127,9 +137,10 @@ class Gate:
     def concerns(self, case: Case, name: str) -> bool:
         """Whether it is about this case, of which `name` is the short name.
 
-        A gate on what a fault does is about the cases with that fault, every other gate about those without any.
+        A gate on what a fault does is about the cases with that fault, every other gate about those without any. What
+        the project is measured against is held to nothing.
         """
-        if case.replica or self.fault != (case.fault.name if case.fault else None):
+        if case.replica or not case.is_this_side or self.fault != (case.fault.name if case.fault else None):
             return False
         return matches(self.cases, case, name)
 

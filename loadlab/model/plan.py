@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Final, Literal
 
 from loadlab.model.bounds import STRICT, Before, Bounds
 from loadlab.model.condition import OpenLoad
@@ -14,6 +16,8 @@ from loadlab.model.window import Window
 # What the embedded server may be told for max_connections.
 FEWEST_CONNECTIONS = 10
 MOST_CONNECTIONS = 10_000
+UNFIT_IN_NAMES: Final = re.compile(r"[^\w.+@~^-]+")
+MOST_OF_NAME: Final = 40
 
 Several = Scalar | list[Scalar]  # one value, or a list to sweep
 
@@ -130,6 +134,40 @@ class ProjectOptions:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Against:
+    """The other side of a run: what the project is measured against, case by case, in the same blocks.
+
+    A `revision` of git's is checked out aside; or another `folder`, `python`, `settings` module or, for loadlab's
+    sample app, `driver`. What is empty is as on this side. `name` is what reports call the other side. `take` are globs
+    of files that git does not have, such as .env, and that a revision gets from this side's folder all the same.
+    """
+
+    __pydantic_config__ = STRICT
+
+    name: str = ""
+    revision: str = ""
+    folder: str = ""
+    python: str = ""
+    settings: Annotated[str, Bounds(pattern=r"^([A-Za-z_][\w.]*)?$", description="a dotted path")] = ""
+    driver: Literal["", "psycopg2", "psycopg"] = ""
+    take: list[str] = field(
+        default_factory=lambda: [".env", ".env.*", "**/.env", "**/local_settings.py", "**/settings_local.py"]
+    )
+
+    @property
+    def called(self) -> str:
+        """The name of the other side, without what would not do in the ids of cases.
+
+        >>> Against(revision="feature/x").called, Against(python="/srv/venv-6/bin/python").called
+        ('feature-x', 'venv-6')
+        """
+        of_python = Path(self.python).parent.parent.name or self.python
+        of_folder = Path(self.folder).expanduser().resolve().name if self.folder else ""
+        said = self.name or self.revision or of_folder or self.settings or self.driver or of_python
+        return UNFIT_IN_NAMES.sub("-", said)[:MOST_OF_NAME]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Deployment:
     """A target that others serve, as they have set it up: it is loaded and looked at, and nothing of it is changed.
 
@@ -166,6 +204,7 @@ class Plan:
     others serve, there are no servers and no strategies.
     `faults`: a table of what is done to the database or the network in every trial, with its parameters; or a list of
     faults that come at an instant of the window, each of which makes one more case of every case.
+    `against`: the other side, of which each case is measured too.
     `gates`: what a build requires, lists of expressions by a glob of cases ("*": all). The key "undecided" may be
     "fail": then what cannot be decided fails too.
     """
@@ -197,6 +236,7 @@ class Plan:
     limits: Limits = field(default_factory=Limits)
     project: ProjectOptions | None = None
     target: Deployment | None = None
+    against: Against | None = None
     servers: Annotated[dict[str, dict[str, Several]], Bounds(min_length=1)] = field(default_factory=dict)
     strategies: Annotated[dict[str, dict[str, Several]], Bounds(min_length=1)] = field(default_factory=dict)
     faults: dict[str, dict[str, Scalar]] | list[dict[str, Several]] = field(default_factory=dict)

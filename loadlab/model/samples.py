@@ -108,7 +108,9 @@ class Connections:
     and `at_rest` is after the last.
 
     After a fault the target may hold connections whose other end is gone until it uses them: at rest, `left_behind` of
-    those that it counts as open.
+    those that it counts as open. PostgreSQL may have sessions whose client is gone, or has given up, and did not say
+    so: at rest it goes on to have `abandoned` of them. It has counted `unheard` sessions which were ready for a client
+    that had given up: at most as many as attempts that failed for the target.
     """
 
     window_start: RecordedCounts
@@ -124,6 +126,8 @@ class Connections:
     unjudged: str = ""
     bursts: tuple[Burst, ...] = ()
     left_behind: int = 0
+    abandoned: int = 0
+    unheard: int = 0
 
     @property
     def open_after_bursts(self) -> tuple[int, ...]:
@@ -136,7 +140,9 @@ class Connections:
         stop = self.after_stop
         # All processes have ended: an attempt that is not settled by now was cut off.
         ours = Side(opened=stop.opened, open=self.at_rest.open - self.left_behind, cut_off=stop.unsettled)
-        postgresql = Side(opened=self.sessions, open=self.left_open)
+        sessions = None if self.sessions is None else self.sessions - self.unheard
+        backends = None if self.left_open is None else self.left_open - self.abandoned
+        postgresql = Side(opened=sessions, open=backends)
         pooler = self.pooler.final if self.pooler else None
         return (*reconcile(ours, postgresql, pooler), *self._imbalances())
 

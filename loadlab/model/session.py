@@ -14,6 +14,7 @@ from loadlab.model.project_notes import is_note
 
 Environment = Mapping[str, Mapping[str, Scalar]]
 
+AGAINST: Final = "against"  # the section of facts of the other side, in a run that has one
 PARAMETERS: Final = "LOADLAB_SCENARIO_"  # how environment variables begin that scenarios read
 SCENARIO: Final = "scenario "  # how facts of the load begin that have a digest of a Locust file's bytes
 CODE: Final = "code of scenario "  # the same of its code alone
@@ -26,6 +27,11 @@ DECIDING: Final = (
     (PROJECT, "settings"),
     (PROJECT, "engine"),
     (PROJECT, "Python files"),
+    (AGAINST, "name"),
+    (AGAINST, "commit"),
+    (AGAINST, "settings"),
+    (AGAINST, "driver"),
+    (AGAINST, "Python files"),
 )
 # These differ between any two sessions, and say nothing.
 PASSING: Final = ("load_average", "setting port", "setting unix_socket_directories", "memory_gib")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from loadlab.model.plan import Deployment, Plan
+from loadlab.plan.against import against_problems
 from loadlab.plan.faults import fault_problems
 from loadlab.plan.gates import gate_problems
 from loadlab.plan.members import build_server, chosen_servers
@@ -27,6 +28,7 @@ ONLY_SERVED_HERE: Final = (
     "database",
     "limits",
     "faults",
+    "against",
 )
 
 Check = Callable[[Plan, Mapping[str, Any]], Iterable[Problem]]
@@ -159,6 +161,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     _worker_problems,
     _share_problems,
     fault_problems,
+    against_problems,
     gate_problems,
 )
 

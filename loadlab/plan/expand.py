@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from loadlab.errors import UsageError
 from loadlab.model.case import EXTERNAL, Case
-from loadlab.model.condition import CIRCUMSTANCES, FACTORS, fields_of
+from loadlab.model.condition import CIRCUMSTANCES, FACTORS, THIS_SIDE, fields_of
 from loadlab.model.config import Config
 from loadlab.model.labels import short_names
 from loadlab.plan.faults import planned_faults
@@ -29,7 +29,7 @@ def expand(
 ) -> Iterable[Case]:
     """The cross product of the plan's factors without what is left out; the control's baseline has a replica.
 
-    A case with a fault comes after the one without, its control.
+    A case with a fault comes after the one without, its control; the other side of a case after this one.
     """
     if plan.target is not None:
         servers, strategies = [Config(name=EXTERNAL)], [Config(name=plan.target.name)]
@@ -39,9 +39,15 @@ def expand(
         if not incompatible.isdisjoint((case.server, case.strategy, fault) for fault in (None, case.fault)):
             continue
         yield case
-        if case.server.name == plan.controlled and not controlled and case.is_baseline:
+        # Sides are compared under any strategy: the first is measured twice where none is the baseline.
+        twice = case.is_baseline or (plan.against is not None and case.competes and not _has_baseline(strategies))
+        if case.server.name == plan.controlled and not controlled and twice:
             controlled = True
             yield replace(case, replica=True)
+
+
+def _has_baseline(strategies: Iterable[Config]) -> bool:
+    return any(one.name == "max_age" and one.parameters.get("max_age") == 0 for one in strategies)
 
 
 def _cases(plan: Plan, servers: Iterable[Config], strategies: Iterable[Config]) -> Iterable[Case]:
@@ -62,6 +68,8 @@ def _values(plan: Plan, name: Factor) -> Iterable[tuple[Any, ...]]:
         return plan.loads()
     if name == "fault":
         return [(None,), *((fault,) for fault in planned_faults(plan))]
+    if name == "side":
+        return [(THIS_SIDE,), *([(plan.against.called,)] if plan.against else [])]
     return [(one,) for one in getattr(plan, FACTORS[name].plan_key or name)]
 
 

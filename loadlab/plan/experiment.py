@@ -56,6 +56,10 @@ def read_plan(text: str, source: str, only: Sequence[str] = ()) -> Experiment:
     # A project's own driver is not known before the project has been inspected.
     driver = plan.driver if plan.project is None else ""
     left_out = list(incompatible_between(servers, strategies, driver))
+    if plan.against is not None and plan.against.driver:
+        known = {(one.server, one.strategy) for one in left_out}
+        others = incompatible_between(servers, strategies, plan.against.driver)
+        left_out += [one for one in others if (one.server, one.strategy) not in known]
     problems = [*fit_nowhere(strategies, servers, left_out), *faults_that_fit_nowhere(plan, servers, strategies)]
     if problems:
         raise refusal(source, problems)

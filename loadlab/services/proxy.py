@@ -7,7 +7,8 @@ Each command is a line of its standard input, answered by "ok"; it ends when its
   or refused. Nothing is passed on meanwhile. Linux only.
 - `latency 20` adds so many milliseconds to each round trip.
 - `accept 2` lets the server see each new connection so many seconds later.
-- `restore` ends all of that.
+- `lead 5433` leads new connections to another port of the server's host, for good.
+- `restore` ends all the others.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ class Proxy(Relay):
         self._held.bind((LOOPBACK, port))
         super().__init__(self._held.getsockname()[1], round_trip_seconds)
         family, _, _, _, address = socket.getaddrinfo(*server, type=socket.SOCK_STREAM)[0]
+        self._family, self._address = family, address
         self._connect = partial(ProxySide.connect, family=family, address=address)
         self._usual_one_way = self._link.one_way
         self._refuses = False
@@ -61,6 +63,7 @@ class Proxy(Relay):
             "vanish": self._vanish,
             "latency": self._add_latency,
             "accept": self._accept_late,
+            "lead": self._lead,
             "restore": self._restore,
         }
 
@@ -76,6 +79,10 @@ class Proxy(Relay):
         super()._hear(events)
         while self._drops:  # waits for the next command, and does nothing else
             super()._hear(events)
+
+    def _accept(self, events: int) -> bool:
+        """None where a client came in the same moment as the command to refuse it."""
+        return not self._refuses and super()._accept(events)
 
     def _cut(self) -> None:
         self._refuses = True
@@ -97,6 +104,10 @@ class Proxy(Relay):
 
     def _accept_late(self, seconds: float) -> None:
         self._accepted_late = seconds
+
+    def _lead(self, port: float) -> None:
+        host, _, *others = self._address
+        self._connect = partial(ProxySide.connect, family=self._family, address=(host, int(port), *others))
 
     def _restore(self) -> None:
         self._link.one_way, self._accepted_late = self._usual_one_way, 0.0

@@ -35,6 +35,14 @@ class ProxyHandle:
         finally:
             self._tell("restore")
 
+    def lead(self, port: int) -> None:
+        """Lead new connections to another port of the server's host.
+
+        Raises:
+            EnvironmentFaultError: as `during`.
+        """
+        self._tell("lead", port)
+
     def _tell(self, *words: object) -> None:
         pipe = self.program.popen.stdin
         with suppress(BrokenPipeError):

@@ -48,7 +48,15 @@ def facts(packages: Sequence[str]) -> dict[str, Any]:
         "ssl_redirect": bool(settings.SECURE_SSL_REDIRECT),
         "aliases": {alias: _alias(alias) for alias in connections},
         "routes": routes(),
+        "code_folders": _code_folders(),
     }
+
+
+def _code_folders() -> list[str]:
+    """Where modules came from that are neither Python's nor installed; asked once the routes have been loaded."""
+    installed = [Path(one).resolve() for one in (sys.prefix, sys.base_prefix)]
+    files = [Path(file).resolve() for one in list(sys.modules.values()) if (file := getattr(one, "__file__", None))]
+    return sorted({str(file.parent) for file in files if not any(map(file.is_relative_to, installed))})
 
 
 def _installed(packages: Sequence[str]) -> dict[str, str]:

@@ -19,7 +19,7 @@ UNLIMITED = ("none", "unlimited")
 AGE_MEANING = 'seconds, a number of 0 or more; or "none" for unlimited'
 
 
-def _read(value: object) -> object:
+def read_unlimited(value: object) -> object:
     """TOML has no null: unlimited is the word "none" there."""
     return None if isinstance(value, str) and value.lower() in UNLIMITED else value
 
@@ -32,7 +32,7 @@ def _whole(value: float | None) -> float | None:
 MaxAge = Annotated[
     Annotated[float, Bounds(ge=0, finite=True)] | None,
     Bounds(description=AGE_MEANING),
-    Before(_read),
+    Before(read_unlimited),
     After(_whole),
 ]
 Count = Annotated[int, Bounds(ge=1, le=10_000, description="a whole number, 1 or more")]

@@ -154,6 +154,8 @@ CHECKING = case(checks=True, under=RESTART)
         (Did(), Did(away=0.5), Did(), Lesson.SLOWER),
         (Did(), Did(failed=2), Did(), Lesson.CHECKS_SPARE),
         (Did(failed=2), Did(failed=2), Did(), Lesson.CHECKS_SPARE),
+        (Did(failed=2), Did(failed=8), Did(failed=4), Lesson.CHECKS_SPARE),  # those that were under way
+        (Did(failed=2), Did(failed=8), Did(failed=5), Lesson.ALL_FAIL),
         (Did(failed=8), Did(), Did(), Lesson.KEEPING_SPARES),
         (Did(), Did(failed=2), Did(failed=2), Lesson.KEEPING_FAILS),
         (Did(failed=1), Did(failed=2), Did(failed=3), Lesson.ALL_FAIL),
@@ -168,6 +170,14 @@ def test_the_lesson_of_a_fault_is_what_matters_most(closing: Did, keeping: Did, 
         ("keeping", keeping.failed, keeping.failed),
         ("checking", checking.failed, checking.failed),
     ]
+
+
+def test_health_checks_spare_requests_only_if_they_do_in_every_server_mode() -> None:
+    keeping, checking = (case("gthread", checks=checks, under=RESTART) for checks in (False, True))
+    (found,) = told(
+        (KEEPING, Did(failed=8)), (CHECKING, Did()), (keeping, Did(failed=2)), (checking, Did(failed=2))
+    ).lessons
+    assert found.lesson is Lesson.ALL_FAIL
 
 
 def test_a_lesson_has_every_strategy_by_itself_and_the_slowest_return() -> None:

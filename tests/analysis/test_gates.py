@@ -10,10 +10,13 @@ import numpy as np
 import pytest
 from factories.trials import Behaviour, ages, at_rate, case, findings, noisy, trial
 
-from loadlab.analysis.gate_evidence import COUNTS, ESTIMATES, questions_between, questions_of
+from loadlab.analysis.gate_evidence import AFTER, COUNTS, ESTIMATES, questions_between, questions_of
 from loadlab.analysis.gates import Counted, OverBlocks, OverRuns, OverTrials, Question, decide
+from loadlab.model.aftermath import Promise
+from loadlab.model.config import Config
 from loadlab.model.departure import Departure, Why
 from loadlab.model.gates import MEASURES, Doubt, GateResult, Outcome
+from loadlab.model.planned_fault import Bound, PlannedFault
 from loadlab.plan.gates import read_gates
 
 if TYPE_CHECKING:
@@ -41,7 +44,8 @@ def outcomes(found: Findings, *texts: str) -> dict[str, str]:
 
 
 def test_every_quantity_is_measured_as_its_table_says() -> None:
-    assert set(COUNTS) | set(ESTIMATES) == {name for name, one in MEASURES.items() if one.needs != "fault"}
+    assert set(COUNTS) | set(ESTIMATES) | set(AFTER) == set(MEASURES)
+    assert set(AFTER) == {name for name, one in MEASURES.items() if one.needs == "fault"}
     assert all(MEASURES[name].kind == "count" for name in COUNTS)
     assert all(MEASURES[name].kind == "estimate" for name in ESTIMATES)
 
@@ -217,3 +221,54 @@ def test_a_count_beside_none_is_infinitely_many_times_as_much() -> None:
     found = findings([base, keeping], [trial(base, 1), trial(keeping, 1, replace(at_rate(50), failed=2))])
     (one,) = decide(questions_of(found, read_gates(["failed <= 1 × baseline"])))
     assert (one.value, one.outcome) == (inf, "fail")
+
+
+def after_restart(*trials: tuple[int, int, float | None]) -> Findings:
+    """A case with a fault, and what it did in each trial: requests failed, connections lost, seconds until back."""
+    restart = PlannedFault(config=Config(name="database_restart", parameters={"mode": "fast"}), at=1.0)
+    calm = case()
+    faulted = replace(calm, fault=restart)
+    found = findings([calm, faulted], [trial(calm), *(trial(faulted, block) for block in range(1, len(trials) + 1))])
+    (seen,) = [one for one in found.aftermaths.cases if one.case == faulted]
+    made = tuple(
+        replace(one, failed=failed, lost={"server": lost} if lost else {}, back_seconds=back, promise=None)
+        for one, (failed, lost, back) in zip(seen.trials, trials, strict=True)
+    )
+    return replace(found, aftermaths=replace(found.aftermaths, cases=(replace(seen, trials=made),)))
+
+
+@pytest.mark.parametrize(
+    ("text", "trials", "outcome"),
+    [
+        ("failed_after(database_restart) <= 2", [(2, 2, 0.1), (1, 2, 0.1)], "pass"),
+        ("failed_after(database_restart) <= 1", [(2, 2, 0.1), (1, 2, 0.1)], "fail"),
+        ("failed_after(database_restart) <= 1 per connection", [(2, 2, 0.1), (1, 2, 0.1)], "pass"),
+        ("failed_after(database_restart) <= 1 per connection", [(3, 2, 0.1), (1, 2, 0.1)], "fail"),
+        ("failed_after(database_restart) <= 1 per connection", [(0, 0, 0.1)], "pass"),
+        ("failed_after(database_restart) <= 1 per connection", [(1, 0, 0.1)], "fail"),
+        ("recovered_after(database_restart) < 1 s", [(0, 0, 0.1), (0, 0, 0.9)], "pass"),
+        ("recovered_after(database_restart) < 1 s", [(0, 0, 0.1), (0, 0, inf)], "fail"),
+        ("recovered_after(database_restart) < 1 s", [(0, 0, 0.1), (0, 0, None)], "undecided"),
+    ],
+)
+def test_what_a_fault_did_is_judged_by_its_worst_trial(
+    text: str, trials: list[tuple[int, int, float | None]], outcome: str
+) -> None:
+    found = after_restart(*trials)
+    (result,) = decide(questions_of(found, read_gates([text])))
+    assert (result.case and result.case.fault is not None, result.outcome) == (True, outcome)
+
+
+def test_per_connection_counts_the_requests_that_a_promise_is_about() -> None:
+    found = after_restart((19, 2, 0.5))
+    (seen,) = found.aftermaths.cases
+    promise = Promise(bound=Bound.ONE_PER_CONNECTION, allowed=2, counted=2)
+    trials = (replace(seen.trials[0], promise=promise),)
+    kept = replace(found, aftermaths=replace(found.aftermaths, cases=(replace(seen, trials=trials),)))
+    texts = ["failed_after(database_restart) <= 1 per connection", "failed_after(database_restart) <= 1"]
+    assert [one.value for one in decide(questions_of(kept, read_gates(texts)))] == [1, 19]
+
+
+def test_a_gate_without_a_fault_is_for_the_controls_alone() -> None:
+    found = after_restart((2, 2, 0.1))
+    assert [one.case and one.case.fault for one in questions_of(found, read_gates(["failed == 0"]))] == [None]

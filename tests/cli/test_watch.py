@@ -20,6 +20,7 @@ from loadlab.strategies import STRATEGIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from command_line import CommandLine, InProcess
 
@@ -136,6 +137,27 @@ def test_a_single_reading_is_too_little(here: InProcess, application: Applicatio
     outcome = here("watch", "--metrics", f"{application.url}/metrics", "--seconds", "0")
     assert outcome.code == 12
     assert "Watch longer" in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("gate", "code", "said"),
+    [
+        ("open <= 20", 0, ""),
+        ("open < 0", 10, "default: open < 0 fails"),
+        ("replica: open <= 20", 11, "replica: open <= 20 is undecided, because it was not measured"),
+    ],
+)
+def test_the_gates_of_a_watch_decide_its_exit_code(  # noqa: PLR0913, PLR0917  three are fixtures
+    here: InProcess, application: Application, tmp_path: Path, gate: str, code: int, said: str
+) -> None:
+    urllib.request.urlopen(f"{application.url}/entries/1/", timeout=30).close()  # noqa: S310  our own site
+    asked = ["--gate", gate, "--gate", "default: refused == 0"]
+    watched = ["--metrics", f"{application.url}/metrics", "--every", "0.05", "--seconds", "0.2"]
+    outcome = here("watch", *watched, *asked, "--junit", str(tmp_path / "gates.xml"))
+    assert outcome.code == code, outcome.stderr
+    assert said in outcome.stderr
+    assert gate.rpartition(": ")[2] in outcome.stdout
+    assert 'tests="2"' in (tmp_path / "gates.xml").read_text()
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from loadlab.model.config import Config
 from loadlab.model.fleet import (
     Application,
+    Collector,
     Conditions,
     Database,
     Dispatch,
@@ -57,12 +58,21 @@ def dispatches(draw: st.DrawFn) -> Dispatch:
     return Dispatch(fixed=fixed, recent=recent, longest_idle=longest_idle, random=random)
 
 
+collectors = st.builds(
+    lambda left, more, **others: Collector(left=left, busy=left + more, **others),
+    left=st.floats(0.01, 0.3),
+    more=st.floats(0, 0.5),
+    early=st.floats(0, 1),
+    first=st.floats(0, 1),
+    searches=st.integers(0, 11),
+)
 spreads = st.builds(
     Spread,
     processes=dispatches(),
     threads=dispatches(),
     lazy_threads=st.booleans(),
     collected_after=st.lists(st.integers(0, 30), min_size=1, max_size=5).map(lambda after: tuple(sorted(after))),
+    collector=st.none() | collectors,
 )
 times = st.lists(st.floats(0.001, 0.5), min_size=1, max_size=5).map(
     lambda values: Distribution(values=tuple(sorted(values)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 import time
@@ -21,6 +22,7 @@ from loadlab.faults.blackhole import Blackhole
 from loadlab.faults.latency_spike import LatencySpike
 from loadlab.faults.network_cut import NetworkCut
 from loadlab.faults.slow_accept import SlowAccept
+from loadlab.lab.abandoned import clients_gone, held
 from loadlab.model.config import Config
 from loadlab.model.planned_fault import PlannedFault
 from loadlab.plan.members import config_of
@@ -44,8 +46,9 @@ NETWORK = ["network_cut", "blackhole", "latency_spike", "slow_accept"]
 class Network:
     """A database behind the proxy, as the target reaches it."""
 
-    def __init__(self, lab: Lab, context: FaultContext) -> None:
+    def __init__(self, lab: Lab, context: FaultContext, proxy: int) -> None:
         self._lab = lab
+        self.proxy = proxy
         self.context = context
         self.opened: list[Connection] = []
 
@@ -70,7 +73,7 @@ class Network:
 def network(lab: Lab, tmp_path: Path) -> Iterator[Network]:
     with added_latency(lab.database, 0, lab.register, tmp_path / "log") as far:
         context = FaultContext(database=far.database, register=lab.register, log=tmp_path / "log", handle=far.handle)
-        network = Network(lab, context)
+        network = Network(lab, context, far.pid)
         yield network
         for connection in network.opened:
             connection.close()
@@ -172,6 +175,24 @@ def test_a_fault_of_the_network_without_a_proxy_says_so(lab: Lab, tmp_path: Path
         pass
 
 
+def test_a_client_that_gave_up_leaves_its_session_at_postgresql(network: Network) -> None:
+    proxy = network.proxy
+    kept = network.connected()
+    assert clients_gone(proxy) == 0
+    with Blackhole().applied(network.context):
+        client = socket.socket(fileno=os.dup(kept.fileno()))
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 200)
+        with pytest.raises(psycopg2.OperationalError, match="timed out"):
+            one(kept)
+        client.close()
+    assert clients_gone(proxy) == 1
+    assert held([os.getpid()], network.context.database) == 0
+    other = network.connected()
+    assert held([os.getpid()], network.context.database) == 1
+    other.close()
+    await_that(lambda: clients_gone(proxy) == 1)
+
+
 @pytest.mark.slow
 @every("kind", NETWORK)
 @every("server", ["sync", "gthread", "asgi"])
@@ -194,3 +215,21 @@ def test_counts_are_exact_after_each_fault_of_the_network(
         ended > seen.lifted and not failed
         for ended, failed in zip(done.requests.ended, done.requests.failed, strict=True)
     )
+
+
+@pytest.mark.slow
+@every("server", ["sync", "gthread"])
+@every("max_age", [0, 60])
+@every("driver", ["psycopg", "psycopg2"])
+def test_counts_are_exact_where_time_outs_end_what_hangs(
+    trial: TrialRunner, server: str, max_age: int, driver: str
+) -> None:
+    short = {"connect_timeout": 1, "tcp_user_timeout": 500, "keepalives_idle": 1, "keepalives_count": 1}
+    chosen = config_of(
+        STRATEGIES, "max_age_with_timeouts", {"max_age": max_age, "keepalives_interval": 1, **short}, "strategy"
+    )
+    fault = PlannedFault(config=Config(name="blackhole"), at=0.5, seconds=3.0)
+    done = trial(server, strategy=chosen, driver=driver, window_seconds=7.0, fault=fault)
+    assert done.state == "complete", done.reason
+    assert done.failures
+    assert done.connections.exact, done.connections.mismatches

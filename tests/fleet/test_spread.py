@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from loadlab.fleet.spread import distribution, uses_of
+from loadlab.fleet.spread import distribution, new_processes, uses_of, with_new_processes
 from loadlab.instrumentation.uses_file import Use
-from loadlab.model.fleet import Dispatch
+from loadlab.model.fleet import Collector, Dispatch, Spread
 from loadlab.servers.gevent import Gevent
 from loadlab.servers.gthread import GThread
 
@@ -20,6 +20,26 @@ def test_the_first_request_of_each_process_may_be_cold() -> None:
     found = uses_of([*cold, *warm, *opened], since=1.0, server=TWO)
     assert found is not None
     assert found.spread.cold_seconds == pytest.approx((0.2 + 0.2 - 0.07) + (0.2 - 0.01))
+
+
+def test_new_processes_say_what_their_first_requests_meet() -> None:
+    """Of two servers, each with two processes; what they do later makes no difference."""
+
+    def server(young: float) -> list[Use]:
+        first = [Use(0.5, 0.7, process, 1, connect=0.1, young=young, searches=5) for process in range(2)]
+        return [*first, *(Use(at, at + 0.05, at % 2, 1, connect=0.01, young=0.9, searches=8) for at in range(1, 9))]
+
+    found = new_processes([server(0.6), server(0.4)])
+
+    assert found is not None
+    assert found.cold_seconds == pytest.approx(0.15 + 0.09)
+    assert (found.young, found.searches) == (0.5, 5)
+    spread = with_new_processes(Spread(collector=Collector(busy=0.2, left=0.05, first=0.9, searches=9)), found)
+    assert spread.collector is not None
+    assert spread.collector.first == pytest.approx(0.5 - 0.2)
+    assert spread.collector.searches == 5
+    assert spread.cold_seconds == found.cold_seconds
+    assert new_processes([[]]) is None
 
 
 def test_nothing_comes_of_no_uses() -> None:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 DRIVER = "psycopg"
 # Of these, connections that outlive their request leak where each request has its own thread.
-KEEP_AND_NO_MORE = ("max_age_if_not_debug", "recycle_workers", "worker_exit_hook")
+KEEP_AND_NO_MORE = ("max_age_if_not_debug", "max_age_with_timeouts", "recycle_workers", "worker_exit_hook")
 # These stand between Django and PostgreSQL, and are nothing that `tests/fixes` knows of.
 BETWEEN = ("pool", "geventpool", "pgbouncer")
 # In these, no later request finds the thread of an earlier one.

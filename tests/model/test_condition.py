@@ -36,6 +36,7 @@ OTHERS: Final[dict[Factor, Case]] = {
     "keep_alive": replace(BASE, keep_alive=True),
     "round_trip_ms": replace(BASE, round_trip_ms=5.0),
     "fault": replace(BASE, fault=RESTART),
+    "side": replace(BASE, side="main"),
 }
 
 
@@ -82,7 +83,7 @@ def test_a_label_names_what_varies_and_nothing_else() -> None:
     assert BASE.label(varying([BASE])) == "gthread/max_age=60"
     assert OTHERS["server"].label(varying([BASE, OTHERS["server"]])) == "gthread,workers=4/max_age=60"
     assert OTHERS["keep_alive"].label(among) == (
-        "gthread,workers=2/max_age=60/read_one,users=8,keep_alive=on,round_trip_ms=0"
+        "gthread,workers=2/max_age=60/read_one,users=8,keep_alive=on,round_trip_ms=0,side=this"
     )
     assert len(set(short_names([BASE, *OTHERS.values()]).values())) == len(OTHERS) + 1
 
@@ -101,5 +102,6 @@ def test_a_record_of_a_case_is_flat_and_reads_back() -> None:
         "replica",
         "open_load",
         "fault",
+        "side",
     }
     assert adapter.validate_json(written) == OTHERS["load"]

@@ -48,6 +48,7 @@ DEFAULTS: Final[dict[str, Any]] = {
     "limits": {"max_connections": None, "reserved": 3, "hosts": 1, "workers": None, "overlap": 1},
     "project": None,
     "target": None,
+    "against": None,
     "faults": {},
     "gates": {},
 }

@@ -41,6 +41,13 @@ def problems(text: str) -> str:
         ("open ≤ 20", "open", "<=", Limit(value=20)),
         ("reuse >= 90 %", "reuse", ">=", Limit(value=0.9)),
         ("reuse >= .9", "reuse", ">=", Limit(value=0.9)),
+        (
+            "failed_after(database_restart) <= 1 per connection",
+            "failed_after",
+            "<=",
+            Limit(value=1, per_connection=True),
+        ),
+        ("recovered_after(database_restart) < 2 s", "recovered_after", "<", Limit(value=2)),
     ],
 )
 def test_a_gate_is_read_as_it_is_written(said: str, quantity: str, operator: str, limit: Limit) -> None:
@@ -71,7 +78,10 @@ def test_a_glob_before_a_gate_says_for_which_cases_it_is() -> None:
         ("throughput >= -1 × baseline", "write a positive number"),
         ("leaks", "write QUANTITY OPERATOR LIMIT"),
         ("leaks(database_restart) == 0", "leaks is not about a fault"),
-        ("failed <= 1 per connection", '"per connection" is for what a fault does'),
+        ("failed <= 1 per connection", '"per connection" is for counts of what a fault does'),
+        ("failed_after <= 1", "write failed_after(FAULT)"),
+        ("failed_after(database_restart) <= 1 × baseline", "what a fault does has no baseline"),
+        ("recovered_after(database_restart) <= 1 s per connection", "is for counts"),
     ],
 )
 def test_a_faulty_gate_is_answered_with_the_right_word(said: str, told: str) -> None:
@@ -124,6 +134,20 @@ def test_a_gate_that_only_so_few_blocks_decide_is_a_fault_of_the_plan() -> None:
     few = PLAN.replace("blocks = 12", "blocks = 4")
     assert "set blocks to 5 or more" in problems(few + '"*" = ["p95 < 50 ms"]')
     assert read_plan(few + '"*" = ["leaks == 0"]', "plan.toml").cases
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [("database_restart", None), ("databse_restart", "did you mean database_restart?"), ("network_cut", "one of")],
+)
+def test_a_gate_on_a_fault_needs_it_in_the_plan(fault: str, told: str | None) -> None:
+    gate = f'"*" = ["failed_after({fault}) <= 1 per connection"]\n'
+    text = PLAN + gate + '[[faults]]\nkind = "database_restart"\nat_seconds = 0.5\n'
+    if told is None:
+        assert read_plan(text, "plan.toml").cases
+    else:
+        assert told in problems(text)
+    assert f'add [[faults]] with kind = "{fault}"' in problems(PLAN + gate)
 
 
 def test_every_quantity_can_be_limited() -> None:

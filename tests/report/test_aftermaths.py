@@ -63,6 +63,9 @@ def test_the_aftermath_in_report_json_matches_its_schema() -> None:
     schema = json.loads((resources.files("loadlab.report") / "assets" / "report.schema.json").read_text())
     document = json.loads(REPORTS["json"]().render(found()))
     Draft202012Validator(schema).validate(document)
+    assert [one["case"] for one in document["trials"] if one["fault"]] == [
+        one["case"] for one in document["trials"] if "at=1s" in one["case"]
+    ]
     never = next(one for one in document["aftermaths"] if one["not_back"] == 2)
     assert (never["back"]["median"], never["trials"][0]["back_seconds"]) == (None, None)
 
@@ -98,7 +101,12 @@ def test_the_sentence_of_a_fault_says_who_fails_and_for_how_long() -> None:
 def test_the_sentence_of_a_harmless_fault_is_short() -> None:
     ways = (WayFailed(way="keeping", low=0, high=0),)
     lesson = FaultLesson(fault=LONG, lesson=Lesson.NOTHING, ways=ways, trials=8, not_back=0, back_seconds=0.0)
-    assert sentence(lesson).endswith("no request fails, and throughput stays within the noise.")
+    assert sentence(lesson).endswith("no request fails; throughput stays within the noise.")
+
+
+def test_where_the_noise_is_not_known_nothing_is_said_of_throughput() -> None:
+    lesson = FaultLesson(fault=LONG, lesson=Lesson.NOTHING, ways=(), trials=1, not_back=0, back_seconds=None)
+    assert sentence(lesson).endswith(": no request fails.")
 
 
 def test_what_did_not_come_within_the_trial_is_said_so() -> None:

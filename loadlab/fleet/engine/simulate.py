@@ -21,12 +21,12 @@ SAMPLED_REQUESTS: Final = 400_000  # of a sample of hosts
 SAMPLED_WHEN_FULL: Final = 1_500_000  # the same where PostgreSQL is full
 FEWEST_HOSTS: Final = 4  # of a sample
 FEWEST_CONNECTIONS: Final = 40  # of a sample where PostgreSQL is full
-OVERLOADED: Final = 0.7  # of the time of threads: from there on, what an opening takes decides how long others wait
 SELDOM: Final = 1e-3  # a share of requests that is small enough to leave out that they wait
 # On an idle core, for estimates only.
 REQUESTS_PER_SECOND: Final = 250_000
 DEALT_PER_SECOND: Final = 1_500_000
 OPENINGS_PER_SECOND: Final = 6_000_000
+OVERLOADED: Final = 0.9  # of threads that are busy, from which on a queue may be longer than an overlap of lanes
 NO_LIMIT: Final = 1_000_000_000
 
 
@@ -80,7 +80,7 @@ def engine_for(keeping: Keeping, application: Application, scene: Scene) -> Engi
         return _exactly(scene, "the instants of the requests are given")
     if scene.rates.expected[-1] <= FEW_REQUESTS:
         return _exactly(scene, f"it has at most {FEW_REQUESTS:,} requests")
-    shared = _what_is_shared(keeping, application, scene)
+    shared = _what_is_shared(keeping, application) or _queue(keeping, application, scene)
     if shared is not None:
         return _exactly(scene, shared, _sampled_hosts(scene))
     dependent = _dependence(keeping, application, scene)
@@ -134,14 +134,12 @@ def _sampled_hosts(scene: Scene) -> int | None:
     return hosts if hosts < scene.hosts else None
 
 
-def _what_is_shared(keeping: Keeping, application: Application, scene: Scene) -> str | None:
+def _what_is_shared(keeping: Keeping, application: Application) -> str | None:
     """Why a connection does not belong to one thread or request, if not."""
     if keeping.spread_of(application) is None:
         return "it is not known how requests spread"
     if keeping.pool is not None or keeping.pooler is not None:
         return "requests share the connections of a pool"
-    if keeping.max_age == 0 and _under_way(keeping, application, scene) >= OVERLOADED:
-        return "requests that open connections keep threads busy"
     closes = keeping.max_age == 0 and keeping.checks_at_end
     if keeping.idle_thread_seconds is not None and keeping.keeper == "thread" and not closes:
         return "idle threads end"
@@ -177,18 +175,23 @@ def _any_thread(spread: Spread) -> bool:
 def _waiting(keeping: Keeping, application: Application, scene: Scene) -> str | None:
     if keeping.threads is None:
         return None
-    threads = keeping.processes * keeping.threads
-    if probability_of_waiting(threads, _under_way(keeping, application, scene) * threads) > SELDOM:
+    if probability_of_waiting(keeping.processes * keeping.threads, _under_way(application, scene)) > SELDOM:
         return "requests wait for a thread"
     return None
 
 
-def _under_way(keeping: Keeping, application: Application, scene: Scene) -> float:
-    """The share of the threads of a host that requests of the busiest step need, if each of them connects."""
+def _queue(keeping: Keeping, application: Application, scene: Scene) -> str | None:
     if keeping.threads is None:
-        return 0.0
+        return None
+    if _under_way(application, scene) > OVERLOADED * keeping.processes * keeping.threads:
+        return "many requests wait for a thread at once"
+    return None
+
+
+def _under_way(application: Application, scene: Scene) -> float:
+    """Requests of a host, at most."""
     busy_seconds = application.hold_seconds.mean + application.connect_seconds.mean
-    return float(scene.rates.per_second.max()) / scene.hosts * busy_seconds / (keeping.processes * keeping.threads)
+    return float(scene.rates.per_second.max()) / scene.hosts * busy_seconds
 
 
 def _hosts_when_full(scene: Scene) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -77,13 +78,14 @@ def serve(  # noqa: PLR0913, PLR0917  the arguments of every engine, and where i
         dispatch=spread.processes,
         random=random,
     )
+    begun = _in_turn(taken.starts, life)
     row = life * keeping.processes + taken.process
-    order = _sorted(row)  # requests start in the order in which they come
-    order = order[taken.starts[order] <= scene.rates.seconds]
-    row, starts, ends = row[order], taken.starts[order], (taken.starts + lasting)[order]
+    order = _sorted(row)
+    order = order[begun[order] <= scene.rates.seconds]
+    row, starts, ends = row[order], begun[order], (begun + lasting)[order]
     first = _changes(row, _generations(row, keeping.conditions_in(scene), random))
     life = row[first[:-1]] // keeping.processes
-    waits = (taken.starts - came)[order]
+    waits = (begun - came)[order]
     counts.waited += int(np.count_nonzero(waits))
     counts.waiting_seconds += float(waits.sum())
     return Streams(
@@ -116,6 +118,13 @@ def by_thread(processes: Streams, threads: int, spread: Spread, random: np.rando
         hosts=np.repeat(processes.hosts, threads),
         gone=np.repeat(processes.gone, threads),
     )
+
+
+def _in_turn(starts: Numbers, life: Wholes) -> Numbers:
+    """Requests of a host start in the order in which they come, also behind a queue that is longer than an overlap."""
+    changes = _changes(life).tolist()
+    hosts = [np.maximum.accumulate(starts[first:last]) for first, last in pairwise(changes)]
+    return np.concatenate((np.empty(0), *hosts))
 
 
 def _at_once(scene: Scene, lasting: float) -> int:
@@ -170,7 +179,7 @@ def _generations(row: Counts, conditions: Conditions, random: np.random.Generato
     return generation
 
 
-def _changes(*columns: Counts) -> Counts:
+def _changes(*columns: Wholes) -> Counts:
     """Where a row begins, and at last how many there are in all."""
     if not len(columns[0]):
         return np.zeros(1, dtype=np.int64)

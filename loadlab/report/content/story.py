@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from loadlab.model.labels import short_names
 from loadlab.report import numbers
 from loadlab.report.labels import Labels
+from loadlab.report.prose import sides
 from loadlab.report.prose.answer import sentence
 from loadlab.report.prose.caveats import said
 
@@ -88,7 +89,7 @@ def how_to_read(findings: Findings) -> tuple[str, ...]:
 
 def answer(findings: Findings) -> tuple[str, ...]:
     names = Labels.of(findings)
-    return tuple(sentence(one, names) for one in findings.answer) or (NO_ANSWER,)
+    return (*sides.sentences(findings, names), *(sentence(one, names) for one in findings.answer)) or (NO_ANSWER,)
 
 
 def run_line(run: RunSummary) -> str:

@@ -121,7 +121,7 @@ def _figures_row(names: Labels, arm: Arm, *, from_sending: bool) -> tuple[str, .
     )
 
 
-ORDER: Final[tuple[Question, ...]] = ("keep", "unlimited", "noise")
+ORDER: Final[tuple[Question, ...]] = ("side", "keep", "unlimited", "noise")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -15,7 +15,7 @@ from loadlab.report.content.gates import as_plain
 from loadlab.report.content.plain import plain
 from loadlab.report.formats.base import Report
 from loadlab.report.labels import Labels
-from loadlab.report.prose import caveats, objections
+from loadlab.report.prose import caveats, objections, sides
 from loadlab.report.prose import verdicts as prose
 from loadlab.report.prose.added_latency import conclusion
 from loadlab.report.prose.aftermaths import sentence as lesson
@@ -60,6 +60,7 @@ class JsonFile(Report):
             "environment": findings.environment,
             "answer": [sentence(one, names) for one in findings.answer],
             "answers": plain(findings.answer),
+            "sides": list(sides.sentences(findings, names)),
         }
         after = {
             "arms": [_arm(arm) for arm in findings.arms],
@@ -117,6 +118,7 @@ def _case(case: Case) -> dict[str, object]:
         "parameters": {"server": case.server.parameters, "strategy": case.strategy.parameters},
         "max_age": case.max_age,
         **_circumstances(case),
+        "fault": plain(case.fault),
         "usable_connections": case.usable_connections,
         "replica": case.replica,
     }

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 NOT_IN_TRIAL: Final = "not in the trial"
 LESSONS: Final[Mapping[Lesson, str]] = {
     Lesson.UNMEASURED: "no trial was complete",
-    Lesson.NOTHING: "no request fails, and throughput stays within the noise",
+    Lesson.NOTHING: "no request fails",
     Lesson.SLOWER: "no request fails, but throughput falls",
-    Lesson.CHECKS_SPARE: "set CONN_HEALTH_CHECKS, with which no request fails on a kept connection",
+    Lesson.CHECKS_SPARE: "set CONN_HEALTH_CHECKS, with which fewer requests fail on kept connections",
     Lesson.KEEPING_SPARES: "keep connections, because only requests that open one fail",
     Lesson.KEEPING_FAILS: "requests fail on kept connections only",
     Lesson.ALL_FAIL: "requests fail with every strategy",
@@ -49,7 +49,9 @@ def _way(way: WayFailed) -> str:
 def _back(lesson: FaultLesson) -> Iterator[str]:
     if lesson.not_back:
         yield f"in {lesson.not_back} of {numbers.plural(lesson.trials, 'trial')} throughput is not back in the window"
-    if lesson.back_seconds:
+    if lesson.back_seconds == 0 and not lesson.not_back:
+        yield "throughput stays within the noise"
+    elif lesson.back_seconds:
         also = "otherwise it" if lesson.not_back else "throughput"
         yield f"{also} is back within the noise after at most {numbers.exact(lesson.back_seconds)} s"
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 DOUBTS: Final[Mapping[Doubt, str]] = {
     Doubt.INTERVAL: "the interval contains the limit",
     Doubt.TOO_FEW_TRIALS: "too few trials for an interval",
-    Doubt.NOT_MEASURED: "it was not measured",
+    Doubt.NOT_MEASURED: "it was not measured or cannot be told",
     Doubt.LEAK_UNKNOWN: "too few connections were opened to tell",
 }
 SPELT: Final[Mapping[Unit, Callable[[float | None], str]]] = {

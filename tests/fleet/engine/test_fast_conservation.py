@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from factories.fleets import applications, keepings, scenes
+from factories.fleets import a_keeping, a_scene, an_application, applications, keepings, scenes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadlab.fleet.engine import by_opening, by_sample, by_stream
+from loadlab.model.fleet import Conditions, Rates
 
 if TYPE_CHECKING:
     from loadlab.fleet.engine.by_sample import Engine
@@ -52,3 +53,21 @@ def test_what_opened_has_closed_or_is_open(
     if engine == "by_stream":
         assert sum(simulated.closed_by.values()) == simulated.closed[-1]
         assert simulated.reused + simulated.failed + simulated.refused <= simulated.requests
+
+
+def test_connections_add_up_behind_a_queue_of_minutes() -> None:
+    """13 requests/s for one thread that needs 1 s for each: no lane of requests knows the queue of the one before."""
+    simulated = by_stream.simulate(
+        a_keeping(processes=1, threads=1, max_age=0.0, checks_at_end=False),
+        an_application(connect=0.5, hold=0.5),
+        a_scene(
+            rates=Rates(edges=np.array([0.0, 10.0, 90.0]), per_second=np.array([13.0, 0.0])),
+            conditions=Conditions(idle_seconds=1.0),
+        ),
+        AT,
+        np.random.default_rng(0),
+    )
+
+    adds_up(simulated)
+    assert simulated.opened[-1] == pytest.approx(90, abs=2)
+    assert simulated.open.max() == 1

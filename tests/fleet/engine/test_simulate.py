@@ -11,12 +11,13 @@ from every import every
 from factories.fleets import a_keeping, a_scene, an_application
 
 from loadlab.fleet.engine.simulate import engine_for, simulate
-from loadlab.model.fleet import Conditions, Database, Dispatch, ProcessPool, Spread
+from loadlab.model.fleet import Collector, Conditions, Database, Dispatch, ProcessPool, Spread
 
 if TYPE_CHECKING:
     from loadlab.model.fleet import Simulated
 
 MANY = 3_000_000
+COUNTED = Spread(collected_after=(3, 7), collector=Collector(busy=0.2, left=0.1))
 POOL = ProcessPool(smallest=1, largest=4, timeout=5.0)
 
 
@@ -38,6 +39,7 @@ def choice(keeping: dict[str, Any], scene: dict[str, Any], spread: Spread, reque
         ({"max_age": 60.0}, {}, Spread(threads=Dispatch(recent=1.0, random=0.0)), ("by_opening", 13)),
         ({"max_age": 60.0}, {"conditions": Conditions(idle_seconds=60)}, Spread(), ("by_opening", 13)),
         ({"max_age": 60.0, "keeper": "request"}, {}, Spread(collected_after=(7,)), ("by_opening", 13)),
+        ({"max_age": 60.0, "keeper": "request"}, {}, COUNTED, ("by_request", 13)),
         ({"max_age": 0.0, "pool": POOL, "keeper": "pool"}, {}, Spread(), ("by_request", 13)),
         ({"max_age": 60.0}, {"arrivals": np.arange(5.0)}, Spread(), ("by_request", None)),
     ],
@@ -58,6 +60,15 @@ def test_a_sample_is_simulated_where_requests_wait() -> None:
     )
 
     assert (busy.name, busy.hosts, busy.because) == ("by_opening", 11, "requests wait for a thread")
+
+
+def test_requests_that_wait_in_a_long_queue_are_simulated_exactly() -> None:
+    overloaded = engine_for(
+        a_keeping(threads=2, max_age=60.0), an_application(hold=0.19), a_scene(rate=1000, seconds=3600, hosts=100)
+    )
+
+    assert (overloaded.name, overloaded.hosts) == ("by_request", 11)
+    assert overloaded.because == "many requests wait for a thread at once"
 
 
 def full(max_age: float | None, free: int, seconds: float = 260.0) -> Simulated:
@@ -100,10 +111,3 @@ def test_memory_does_not_grow_with_the_requests(max_age: float) -> None:
             tracemalloc.stop()
 
     assert peak(30_000) < 1.5 * peak(1_500)
-
-
-def test_age_0_is_exact_where_openings_keep_the_threads_busy() -> None:
-    busy = engine_for(
-        a_keeping(threads=2, max_age=0.0), an_application(hold=0.1), a_scene(rate=3000, seconds=3600, hosts=100)
-    )
-    assert busy.name == "by_request"
