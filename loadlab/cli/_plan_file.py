@@ -259,7 +259,7 @@ def _with_options(text: str, source: str, said: dict[str, Any], *, default: bool
     project, target = tables["project"], tables["target"]
     if project and "settings" not in project and (known := settings_of(Path(project.get("folder", "")))):
         project["settings"] = known
-    if "against" in said and project:
+    if tables["against"] and project:
         tables["against"] = _pinned(tables["against"], Path(project.get("folder", ".")).expanduser())
     if (project or target) and default:
         plan["warmup_seconds"] = WARMUP_SECONDS

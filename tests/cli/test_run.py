@@ -314,6 +314,7 @@ def test_two_folders_of_one_run_are_told_apart_and_have_no_difference(
     said = json.loads(here("compare", finished.path, after, "--json").stdout)
     assert [case["name"] for case in said["cases"]] == ["sync/max_age=0", "sync/max_age=none"]
     assert (said["changed"], said["differences"], said["only_before"]) == ([], [], [])
+    assert said["paired"] is False
     assert {metric["ratio"] for case in said["cases"] for metric in case["metrics"].values()} == {1}
     page = here("compare", finished.path, after, "--markdown").stdout
     assert "| sync/max_age=0 | throughput |" in page

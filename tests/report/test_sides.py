@@ -1,0 +1,93 @@
+"""The sentence on one side of a run beside the other: the direction, how much, and how sure that is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from loadlab.model.case import Case
+from loadlab.model.comparison import Comparison
+from loadlab.model.config import Config
+from loadlab.model.departure import Why
+from loadlab.report.prose.sides import sentence
+
+if TYPE_CHECKING:
+    from loadlab.model.comparison import Judgement
+
+MAIN: Final = Case(
+    server=Config(name="sync", parameters={"workers": 2}),
+    strategy=Config(name="max_age", parameters={"max_age": 60}),
+    scenario="read_one",
+    users=8,
+    keep_alive=False,
+    usable_connections=2,
+    side="main",
+)
+
+
+def said(
+    ratio: float | None,
+    low: float | None,
+    high: float | None,
+    verdict: Judgement,
+    *,
+    metric: str = "throughput",
+    **more: Any,
+) -> str:
+    one = Comparison(
+        case=MAIN,
+        baseline=MAIN,
+        metric=metric,
+        ratio=ratio,
+        low=low,
+        high=high,
+        p=0.01,
+        p_holm=0.01,
+        blocks=3,
+        mde_ratio=None,
+        verdict=verdict,
+        question="side",
+        **more,
+    )
+    return sentence(one, margin=0.05)
+
+
+@pytest.mark.parametrize(
+    ("figures", "verdict", "words"),
+    [
+        ((0.96, 0.93, 0.99), "worse", "this is 4 % slower than main (1–7 %)."),
+        ((1.5, 1.2, float("inf")), "better", "this is 50 % faster than main (20–∞ %)."),
+        (
+            (1.0, 0.98, 1.012),
+            "equivalent",
+            "this is as fast as main: a difference of 5 % or more is ruled out (2 % slower to 1.2 % faster).",
+        ),
+        (
+            (0.97, 0.91, 1.04),
+            "inconclusive",
+            "it is not decided whether this differs from main: 9 % slower to 4 % faster.",
+        ),
+        (
+            (0.97, None, None),
+            "inconclusive",
+            "this cannot be told from main: 3 blocks with both sides are too few.",
+        ),
+    ],
+)
+def test_a_side_is_slower_or_faster_by_its_throughput(
+    figures: tuple[float, float | None, float | None], verdict: Judgement, words: str
+) -> None:
+    assert said(*figures, verdict) == words
+
+
+def test_more_time_is_slower() -> None:
+    assert said(1.1, 1.05, 1.2, "worse", metric="p95") == (
+        "this is 10 % slower in its p95 response time than main (5–20 %)."
+    )
+
+
+def test_a_side_that_exact_counts_decided_is_not_called_slow() -> None:
+    assert said(0.5, 0.4, 0.6, "inconclusive", left=Why.LEAKS) == (
+        "exact counts have decided, not the speed (this against main)."
+    )
