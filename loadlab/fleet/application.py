@@ -232,8 +232,13 @@ def _watched(path: Path) -> dict[str, Any]:
     try:
         seen: Any = plain_json(read_regular(path, most_bytes=MOST_BYTES))
     except (OSError, DamagedFileError) as error:
-        raise UsageError(f"{path} cannot be read: {error}. Name what loadlab watch --json has printed.") from error
+        why = getattr(error, "strerror", None) or error
+        raise UsageError(
+            f"{path} cannot be read: {why}. Name a file with what loadlab watch --json printed."
+        ) from error
     if not isinstance(seen, dict) or not isinstance(seen.get("aliases"), dict):
+        raise UsageError(f"{path} is not what loadlab watch --json prints.")
+    if not all(isinstance(alias, dict) for alias in seen["aliases"].values()):
         raise UsageError(f"{path} is not what loadlab watch --json prints.")
     if seen.get("invalid") or not seen["aliases"]:
         raise UsageError(f"{path} has no figures: {seen.get('invalid') or 'nothing was counted'}.")

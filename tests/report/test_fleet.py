@@ -100,7 +100,7 @@ def test_json_keeps_figures_that_are_not_known_as_null() -> None:
 
 def test_each_caveat_has_its_sentence() -> None:
     answer = fleet_answers.answer()
-    figures = {"busy": 0.83, "server": "gthread", "repeats": 3.0}
+    figures = {"busy": 0.83, "share": 0.05, "server": "gthread", "repeats": 3.0}
     every_kind = tuple(FleetCaveat(kind=kind, figures=figures) for kind in words.CAVEATS)
     said = words.caveats(replace(answer, caveats=every_kind))
     assert len(said) >= len(words.CAVEATS)
