@@ -88,7 +88,7 @@ def add_fleet_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--max-connections", type=int, metavar="N", help="PostgreSQL's limit")
     group.add_argument("--reserved", type=int, metavar="N", help="how many of them are not for this fleet")
     group.add_argument(
-        "--repeats", type=int, metavar="N", help="how often it is simulated (default: 4 to 10, the fewer the longer one takes)"
+        "--repeats", type=int, metavar="N", help="how often it is simulated (default: 10, or 4 where one takes long)"
     )
     group.add_argument("--seed", type=int, metavar="N", help="where its random numbers begin")
     one = group.add_mutually_exclusive_group()

@@ -171,6 +171,8 @@ def _verdict(answer: FleetAnswer, found: FleetVerdict) -> Iterator[str]:
     else:
         yield f"{setting}: {_against(answer, found)}"
     yield f"At most {_are(chosen.needed, 'connection')} open, and {_are(chosen.free)} free."
+    failing = [one.figures["share"] for one in chosen.caveats if one.kind == "failing"]
+    yield from (f"But {_figure('share', share)} of the requests fail." for share in failing)
 
 
 def _none_fits(name: str, least: Outcome, remedies: Sequence[Remedy]) -> Iterator[str]:
