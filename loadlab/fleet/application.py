@@ -236,12 +236,16 @@ def _watched(path: Path) -> dict[str, Any]:
         raise UsageError(
             f"{path} cannot be read: {why}. Name a file with what loadlab watch --json printed."
         ) from error
-    aliases = seen.get("aliases") if isinstance(seen, dict) else None
-    if not isinstance(aliases, dict) or not all(isinstance(alias, dict) for alias in aliases.values()):
+    if not isinstance(seen, dict) or not _has_aliases(seen):
         raise UsageError(f"{path} is not what loadlab watch --json prints.")
     if seen.get("invalid") or not seen["aliases"]:
         raise UsageError(f"{path} has no figures: {seen.get('invalid') or 'nothing was counted'}.")
     return seen
+
+
+def _has_aliases(seen: dict[str, Any]) -> bool:
+    aliases = seen.get("aliases")
+    return isinstance(aliases, dict) and all(isinstance(alias, dict) for alias in aliases.values())
 
 
 def _first(*figures: object) -> float | None:
