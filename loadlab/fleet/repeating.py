@@ -63,6 +63,8 @@ def repeated(simulation: Simulation, repeats: int | None, seed: int) -> list[Sim
 def _undisturbed() -> None:
     """The command itself hears Ctrl-C, and ends these."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A command that is being stopped ignores it, and a process that starts then inherits that.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _run(simulation: Simulation, seed: int, number: int) -> Simulated:
