@@ -97,6 +97,24 @@ def test_all_that_keeps_sides_from_being_measured_is_told(
     assert not (tmp_path / "run").exists()
 
 
+def test_a_side_that_would_import_the_other_ones_code_is_refused(
+    here: InProcess, loadlab: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with a package in src, installed in editable mode for the Python that both sides share."""
+    monkeypatch.setenv(STATE_VARIABLE, str(loadlab.state))
+    using = "import shared_code\n"
+    plan = made(tmp_path, urls=using + view(), settings=ENGINE, project=EMBEDDED, files={"src/shared_code.py": ""})
+    site = tmp_path / "site"
+    git(site, "init", "-q", "-b", "main")
+    git(site, "add", "-A")
+    git(site, "commit", "-q", "-m", "all")
+    monkeypatch.setenv("PYTHONPATH", str(site / "src"))
+    outcome = here("run", plan, "--project", site, "--against", "main", "--out", tmp_path / "run")
+    assert outcome.code != 0
+    assert f"Against main: It imports modules of this side: {site / 'src'}." in outcome.stderr
+    assert "--pythonpath" in outcome.stderr
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("more", "verdict"), [("time.sleep(0.05)", "worse"), ("str('as before')", "")])
 def test_a_slow_view_of_the_later_commit_is_found(
