@@ -82,6 +82,7 @@ def test_each_side_answers_with_its_own_code(loadlab: CommandLine, tmp_path: Pat
     assert against["name"] == "HEAD~1"
     assert against["commit"] != against["commit of this side"]
     assert len(report["sides"]) == 1
+    assert report["verdicts"] == report["answer"] == []  # with one strategy, the sides are the question
 
 
 def test_all_that_keeps_sides_from_being_measured_is_told(
