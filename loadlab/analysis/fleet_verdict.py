@@ -1,5 +1,6 @@
 """Which strategy a fleet should take: of those that fit the limits at all times, the one that opens least.
 
+A strategy whose requests fail more often than another's, as in a pool that is too small, is left out of these.
 Two strategies differ if their bands of opens per second do not overlap, and if they open for one request in a hundred
 more or less. Of those that do not differ from the best, the simplest is taken, as in a run's verdicts.
 """
@@ -18,10 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from loadlab.analysis.simplicity import Order
-    from loadlab.model.fleet import Application, Scene
+    from loadlab.model.fleet import Application, Keeping, Scene
     from loadlab.model.fleet_outcome import Outcome, VerdictKind
 
 MARGIN: Final = 0.01  # of the requests
+FAILURES: Final = 0.001  # of the requests, that one strategy may fail more than another
 ROOM: Final = 4  # standard deviations of a Poisson distribution above its mean
 
 
@@ -33,7 +35,7 @@ def fleet_verdict(outcomes: Sequence[Outcome], application: Application, scene: 
         return FleetVerdict(
             kind="none_fits", chosen=chosen, remedies=tuple(_remedies(outcomes[chosen], application, scene))
         )
-    alike = _alike(outcomes, fitting)
+    alike = _alike(outcomes, _not_failing(outcomes, fitting))
     chosen = min(alike, key=lambda place: _order(outcomes[place]))
     return FleetVerdict(
         kind=_kind(outcomes, fitting, alike),
@@ -42,6 +44,16 @@ def fleet_verdict(outcomes: Sequence[Outcome], application: Application, scene: 
         alike=tuple(alike) if len(alike) > 1 else (),
         recommend=recommended(outcomes[chosen].case, driver),
     )
+
+
+def _not_failing(outcomes: Sequence[Outcome], fitting: Sequence[int]) -> list[int]:
+    least = outcomes[min(fitting, key=lambda place: outcomes[place].failed.middle)]
+    return [place for place in fitting if not _fails_more(outcomes[place], least)]
+
+
+def _fails_more(one: Outcome, least: Outcome) -> bool:
+    more = one.failed.middle - least.failed.middle
+    return not one.failed.overlaps(least.failed) and more >= FAILURES * one.requests.middle
 
 
 def _alike(outcomes: Sequence[Outcome], fitting: Sequence[int]) -> list[int]:
@@ -77,8 +89,17 @@ def _order(one: Outcome) -> Order:
     return order(one.case)
 
 
+def _more_clients(keeping: Keeping, hosts: int) -> Iterator[Remedy]:
+    if keeping.pooler is not None and keeping.threads is not None:
+        sharing = hosts if keeping.pooler.shared else 1
+        yield Remedy(kind="max_client_conn", count=sharing * keeping.processes * keeping.threads)
+
+
 def _remedies(least: Outcome, application: Application, scene: Scene) -> Iterator[Remedy]:
     keeping, free = least.keeping, least.free
+    if least.refused_by_pooler:
+        yield from _more_clients(keeping, scene.hosts)
+        return
     if keeping.pooler is None:
         held = busiest_rate(scene) * application.hold_seconds.mean  # Little's law
         size = ceil(held + ROOM * sqrt(held)) + 1

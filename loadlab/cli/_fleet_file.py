@@ -88,7 +88,7 @@ def add_fleet_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--max-connections", type=int, metavar="N", help="PostgreSQL's limit")
     group.add_argument("--reserved", type=int, metavar="N", help="how many of them are not for this fleet")
     group.add_argument(
-        "--repeats", type=int, metavar="N", help="how often it is simulated (default: 10, or 4 at least)"
+        "--repeats", type=int, metavar="N", help="how often it is simulated (default: 10, or 4 where one takes long)"
     )
     group.add_argument("--seed", type=int, metavar="N", help="where its random numbers begin")
     one = group.add_mutually_exclusive_group()
@@ -178,7 +178,12 @@ def _with(data: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
     parameters, limits = said.pop("of_server", {}), said.pop("database", {})
     made = {**data, **said}
     if isinstance(servers := made.get("server"), dict) and parameters:
-        made["server"] = {name: {**given, **parameters} for name, given in servers.items()}
+        made["server"] = {name: _changed(given, parameters) for name, given in servers.items()}
     if limits:
-        made["database"] = {**made.get("database", {}), **limits}
+        made["database"] = _changed(made.get("database", {}), limits)
     return made
+
+
+def _changed(table: object, changes: dict[str, Any]) -> object:
+    """A table with some of its keys changed; what is no table stays as it is, for the fleet to refuse."""
+    return {**table, **changes} if isinstance(table, dict) else table

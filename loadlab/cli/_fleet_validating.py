@@ -26,6 +26,7 @@ from loadlab.model.fleet_validation import JUDGED
 from loadlab.report import numbers
 from loadlab.report.fleet_validation import FIGURES, fleet_validation_page, verdict
 from loadlab.report.labels import short
+from loadlab.store.layout import LOGS
 from loadlab.system.processes import Register
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ def _with_deployments(
 
 @contextmanager
 def _lanes(folder: Path, arguments: argparse.Namespace) -> Iterator[Lanes]:
-    with Register.opened() as register, lanes(arguments.lanes, register, folder / "logs") as running:
+    with Register.opened() as register, lanes(arguments.lanes, register, folder / LOGS) as running:
         yield running
 
 

@@ -10,21 +10,17 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Final
 
 from loadlab.errors import EnvironmentFaultError
 from loadlab.faults.base import Acts, Fault, FaultEffect
-from loadlab.judges.postgresql import CLIENT
+from loadlab.judges.postgresql import PostgreSQL
 from loadlab.model.bounds import Bounds
 from loadlab.model.planned_fault import Bound
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from psycopg2.extensions import cursor as Cursor  # noqa: N812  the driver names its class in lower case
-
     from loadlab.faults.base import FaultContext
 
 PATIENCE_SECONDS: Final = 2.0
 POLL_SECONDS: Final = 0.005
-# The oldest first: those that are kept.
-OPEN: Final = f"SELECT pid FROM pg_stat_activity WHERE datname = %s AND {CLIENT} ORDER BY backend_start, pid"  # noqa: S608
 END: Final = "SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)) FROM unnest(%s::int[]) AS pid"
 
 
@@ -43,29 +39,28 @@ class BackendTerminate(Fault):
         EnvironmentFaultError: the target has no backend, or its backends stay.
         """
         with context.database.observed() as connection, connection.cursor() as cursor:
-            chosen = self._chosen(cursor, context.database.name)
+            judge = PostgreSQL(cursor, context.database.name)
+            chosen = self._chosen(judge, context.database.name)
             cursor.execute(END, [chosen])
-            _await_gone(cursor, context.database.name, set(chosen))
+            _await_gone(judge, context.database.name, set(chosen))
         yield FaultEffect()
 
-    def _chosen(self, cursor: Cursor, database: str) -> list[int]:
-        """Those to be ended; a target that closes after each request may have none at this very moment."""
+    def _chosen(self, judge: PostgreSQL, database: str) -> list[int]:
+        """Those to be ended, the oldest first, which are kept.
+
+        A target that closes after each request may have none at this very moment.
+        """
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while not (found := _open(cursor, database)):
+        while not (found := judge.pids()):
             if time.monotonic() > deadline:
                 raise EnvironmentFaultError(f"The target had no connection to {database} that could be ended.")
             time.sleep(POLL_SECONDS)
         return found[: ceil(self.share * len(found))]
 
 
-def _open(cursor: Cursor, database: str) -> list[int]:
-    cursor.execute(OPEN, [database])
-    return [pid for (pid,) in cursor.fetchall()]
-
-
-def _await_gone(cursor: Cursor, database: str, ended: set[int]) -> None:
+def _await_gone(judge: PostgreSQL, database: str, ended: set[int]) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while staying := ended.intersection(_open(cursor, database)):
+    while staying := ended.intersection(judge.pids()):
         if time.monotonic() > deadline:
             raise EnvironmentFaultError(f"{len(staying)} backends of {database} did not end in {PATIENCE_SECONDS:g} s.")
         time.sleep(POLL_SECONDS)

@@ -211,7 +211,7 @@ def application_of_watch(path: Path) -> Application:
         UsageError: the file cannot be read, is something else, or lacks a figure.
     """
     seen = _watched(path)
-    alias = max(seen["aliases"].values(), key=lambda each: each.get("requests", 0))
+    alias = max(seen["aliases"].values(), key=lambda each: _first(each.get("requests")) or 0.0)
     connect = _first(alias.get("mean_connect_seconds"), alias.get("earlier_connect_seconds"))
     held, response = alias.get("mean_hold_seconds"), seen.get("mean_response_seconds")
     if connect is None:
@@ -232,16 +232,24 @@ def _watched(path: Path) -> dict[str, Any]:
     try:
         seen: Any = plain_json(read_regular(path, most_bytes=MOST_BYTES))
     except (OSError, DamagedFileError) as error:
-        raise UsageError(f"{path} cannot be read: {error}. Name what loadlab watch --json has printed.") from error
-    if not isinstance(seen, dict) or not isinstance(seen.get("aliases"), dict):
+        why = getattr(error, "strerror", None) or error
+        raise UsageError(
+            f"{path} cannot be read: {why}. Name a file with what loadlab watch --json printed."
+        ) from error
+    if not isinstance(seen, dict) or not _has_aliases(seen):
         raise UsageError(f"{path} is not what loadlab watch --json prints.")
     if seen.get("invalid") or not seen["aliases"]:
         raise UsageError(f"{path} has no figures: {seen.get('invalid') or 'nothing was counted'}.")
     return seen
 
 
+def _has_aliases(seen: dict[str, Any]) -> bool:
+    aliases = seen.get("aliases")
+    return isinstance(aliases, dict) and all(isinstance(alias, dict) for alias in aliases.values())
+
+
 def _first(*figures: object) -> float | None:
-    """The first that is a time."""
+    """The first that is a number above 0."""
     return next((float(one) for one in figures if isinstance(one, int | float) and one > 0), None)
 
 

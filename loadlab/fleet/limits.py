@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from loadlab.model.fleet_outcome import Outcome
 
 BUSY: Final = 0.7  # of the time; from there on, queues decide what users see
+FAILING: Final = 0.01  # of the requests
 FEW_REPEATS: Final = 9  # fewer cover less than 80 %
 
 
@@ -74,6 +75,8 @@ def _caveats(found: Outcome, application: Application, scene: Scene) -> Iterator
     keeping = found.keeping
     if found.busy_threads is not None and found.busy_threads >= BUSY:
         yield FleetCaveat(kind="queues", figures={"busy": found.busy_threads})
+    if (share := found.failed.middle / max(found.requests.middle, 1.0)) >= FAILING:
+        yield FleetCaveat(kind="failing", figures={"share": share})
     busy = busy_processes(keeping, application, scene, found.opens_per_request.middle)
     if busy is not None and busy >= BUSY:
         yield FleetCaveat(kind="busy_processes", figures={"busy": busy})

@@ -27,6 +27,7 @@ AFTERWARDS: Final = 60.0  # seconds after an event that count as its effect
 START: Final = Moment(name="start", start=0.0, end=0.0)
 QUANTILES: Final = (0.1, 0.5, 0.9)
 NO_LIMIT: Final = 1_000_000_000
+MORE: Final = 20  # a number of connections that was not enough is raised by a twentieth
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,6 +77,8 @@ def outcome(  # noqa: PLR0913  what a simulation needs, and how often
     )
     if not found.fits:
         found = replace(found, needed=_needed(keeping, application, scene, at, seed))
+    elif not found.needed and found.opens_per_second.high:
+        found = replace(found, needed=1)  # it was open between two samples
     return replace(found, caveats=caveats_of(found, application, scene))
 
 
@@ -122,14 +125,28 @@ def _figures(keeping: Keeping, application: Application, scene: Scene, at: Numbe
     )
 
 
+def limited(scene: Scene, free: int) -> Scene:
+    """The same, with room for so many connections."""
+    return replace(scene, database=replace(scene.database, max_connections=free + scene.database.reserved))
+
+
 def without_limit(scene: Scene) -> Scene:
     """The same, with room for every connection."""
-    return replace(scene, database=replace(scene.database, max_connections=NO_LIMIT))
+    return limited(scene, NO_LIMIT)
 
 
 def _needed(keeping: Keeping, application: Application, scene: Scene, at: Numbers, seed: int) -> int:
-    ran = simulate(keeping, application, without_limit(scene), at, generator(seed, 0))
-    return int(ran.open.max())
+    """How many connections would have been enough: the most that were open, or more where that was between samples."""
+    without = without_limit(scene)
+    ran = simulate(keeping, application, without, at, generator(seed, 0))
+    needed = int(ran.open.max())
+    if ran.refused:  # by PgBouncer: more connections of PostgreSQL change nothing
+        return needed
+    needed = max(needed, scene.database.free + 1)
+    if engine_for(keeping, application, scene).exact:
+        while simulate(keeping, application, limited(scene, needed), at[[0, -1]], generator(seed, 0)).refused:
+            needed += max(1, needed // MORE)
+    return needed
 
 
 def _repeat(ran: Simulated, at: Numbers) -> _Repeat:

@@ -30,6 +30,7 @@ REACHED: Final = 0.97  # of a bound: from there on, it is what decides
 ENOUGH_REQUESTS: Final = 20_000  # to tell reuse to a few thousandths
 ENOUGH_AGES: Final = 40  # so long a time has as many of the age that is looked for
 FEWEST_HOSTS: Final = 2  # so that others serve while one is deployed
+MOST_HOSTS: Final = 1_000  # that are simulated to find the largest fleet
 MOST_REQUESTS: Final = 50_000  # of a simulation that verifies a number of hosts
 SHORTEST: Final = 0.1  # seconds: ages below make no sense
 CLOSE_ENOUGH: Final = 1.05  # a bisection ends there
@@ -139,9 +140,10 @@ def largest_fleet(found: Outcome, application: Application, scene: Scene, seed: 
     square root; where that is cheap, simulations correct it.
     """
     keeping, free = found.keeping, scene.database.free
-    if keeping.pooler is not None and keeping.pooler.shared:
-        fits = keeping.pooler.size <= free
-        return LargestFleet(hosts=None if fits else 0, way="bound", bound=None if fits else 0)
+    if found.refused_by_pooler:
+        return _by_clients(keeping)
+    if keeping.pooler is not None and keeping.pooler.shared and keeping.pooler.size <= free:
+        return LargestFleet(hosts=None, way="bound", bound=None)
     per_host = most_per_host(keeping)
     # Old and new processes of a host share its pooler.
     at_once = None if per_host is None else per_host * (1.0 if keeping.pooler else overlap(scene))
@@ -149,11 +151,19 @@ def largest_fleet(found: Outcome, application: Application, scene: Scene, seed: 
     if per_host is not None and at_once is not None and _all_hold_one(found, per_host, at_once, scene.hosts):
         return LargestFleet(hosts=bound, way="bound", bound=bound)
     hosts = max(_by_spread(found, scene), bound or 0)
-    if scene.rates.expected[-1] * hosts / scene.hosts > MOST_REQUESTS:
+    if hosts > MOST_HOSTS or scene.rates.expected[-1] * hosts / scene.hosts > MOST_REQUESTS:
         return LargestFleet(hosts=hosts, way="scaled", bound=bound)
     return LargestFleet(
         hosts=max(_simulated(keeping, application, scene, hosts, seed), bound or 0), way="simulation", bound=bound
     )
+
+
+def _by_clients(keeping: Keeping) -> LargestFleet:
+    """Where PgBouncer refuses clients: no host with its own fits; a shared one has room for so many."""
+    hosts = 0
+    if keeping.pooler is not None and keeping.pooler.shared and keeping.threads is not None:
+        hosts = keeping.pooler.most_clients // (keeping.processes * keeping.threads)
+    return LargestFleet(hosts=hosts, way="bound", bound=hosts)
 
 
 def _all_hold_one(found: Outcome, per_host: int, at_once: float, hosts: int) -> bool:
@@ -180,10 +190,11 @@ def _simulated(keeping: Keeping, application: Application, scene: Scene, guess: 
         some = scaled(scene, hosts)
         return hosts == 0 or not simulate(keeping, application, some, _two(some), generator(seed, 0)).refused
 
-    low, high = 0, max(1, guess)
+    low, high, growth = 0, max(1, guess), 1.1
     while fits(high):
-        low, high = high, ceil(high * 1.1) + 1
-        if scene.rates.expected[-1] * high / scene.hosts > MOST_REQUESTS:
+        low, high = high, ceil(high * growth) + 1
+        growth *= growth
+        if high > MOST_HOSTS or scene.rates.expected[-1] * high / scene.hosts > MOST_REQUESTS:
             return low
     low = max(low, floor(high * 0.8)) if fits(floor(high * 0.8)) else low
     while high - low > max(1, high // 50):

@@ -24,6 +24,7 @@ OTHERS: Final = f"""
 SELECT pid, coalesce(nullif(application_name, ''), 'unnamed') FROM pg_stat_activity
 WHERE datname = %s AND {CLIENT} ORDER BY pid LIMIT 5
 """  # noqa: S608  as above
+PIDS: Final = f"SELECT pid FROM pg_stat_activity WHERE datname = %s AND {CLIENT} ORDER BY backend_start, pid"  # noqa: S608
 SESSIONS: Final = "SELECT sessions, extract(epoch FROM stats_reset) FROM pg_stat_database WHERE datname = %s"
 TRANSACTIONS: Final = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = %s"
 ABANDONED: Final = "SELECT sessions_abandoned FROM pg_stat_database WHERE datname = %s"
@@ -87,6 +88,11 @@ class PostgreSQL(Judge):
         """Pid and application name of the first few who are connected."""
         self.cursor.execute(OTHERS, [self._name])
         return self.cursor.fetchall()
+
+    def pids(self) -> list[int]:
+        """The backends of the target, the oldest first."""
+        self.cursor.execute(PIDS, [self._name])
+        return [pid for (pid,) in self.cursor.fetchall()]
 
     def _of_target(self, query: str, columns: int = 1) -> tuple[Any, ...]:
         self.cursor.execute(query, [self._name])

@@ -23,6 +23,7 @@ EngineName = Literal["by_opening", "by_request"]
 Way = Literal["bound", "simulation", "scaled"]
 FleetCaveatKind = Literal[
     "queues",  # `busy` of the threads' time at the busiest step
+    "failing",  # a `share` of the requests fails
     "busy_processes",  # `busy` of a core for each process at the busiest step
     "no_spread",  # how requests spread over processes and threads of this `server` was not measured
     "closed_loop",  # the application was measured under a closed loop
@@ -33,7 +34,7 @@ FleetCaveatKind = Literal[
     "never_found",  # a kept connection is found by no request, and waits for the garbage collector
 ]
 VerdictKind = Literal["best", "no_difference", "only_one_fits", "only_one", "none_fits"]
-RemedyKind = Literal["pooler", "fewer_threads", "max_connections", "fewer_hosts"]
+RemedyKind = Literal["pooler", "max_client_conn", "fewer_threads", "max_connections", "fewer_hosts"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,7 +112,7 @@ class Outcome:
     `idle_bytes` is the memory of the most connections that were open. None is what the run did not measure.
 
     `free` connections are for the fleet. `needed` are the most that were open in any repeat; where some were refused,
-    the most that would be open without a limit. The fleet `fits` if none was refused in any repeat. Of the series,
+    how many would have been enough. The fleet `fits` if none was refused in any repeat. Of the series,
     `opens_over_time` has the mean of each span of time, and the least and the most opens of any second in it.
     """
 
@@ -163,6 +164,11 @@ class Outcome:
         )
 
     @property
+    def refused_by_pooler(self) -> bool:
+        """Whether PgBouncer refused requests, and not PostgreSQL."""
+        return not self.fits and self.keeping.pooler is not None and self.needed <= self.free
+
+    @property
     def spare(self) -> int:
         """How many connections are left at the worst moment; negative where they do not suffice."""
         return self.free - self.needed
@@ -203,7 +209,7 @@ class BreakEven:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Remedy:
-    """What would make the fleet fit: connections of a pooler, threads per process, max_connections, or hosts."""
+    """What would make the fleet fit: so many connections of a pooler, clients of it, threads per process, and so on."""
 
     kind: RemedyKind
     count: int

@@ -11,6 +11,7 @@ from factories.fleet_answers import MEASURED, scene
 
 from loadlab.analysis.fleet_answer import fleet_answer
 from loadlab.analysis.fleet_verdict import fleet_verdict
+from loadlab.model.fleet import Pooler
 from loadlab.model.fleet_outcome import Band, FleetVerdict, Outcome
 
 if TYPE_CHECKING:
@@ -88,3 +89,15 @@ def test_an_answer_has_its_questions_answered() -> None:
     assert [age for age, _ in found.break_even.by_age] == [60.0, 600.0, None]
     assert [one.largest.hosts for one in found.outcomes if one.largest][1:] == [4, 4]
     assert [one.moment.name for one in found.outcomes[0].after] == ["start", "database_restart"]
+
+
+def test_a_pool_that_fails_requests_is_not_taken_however_little_it_opens() -> None:
+    zero, sixty, _ = OUTCOMES
+    failing = replace(opening(sixty, 0.001), failed=Band(middle=900.0, low=880.0, high=920.0))
+    assert verdict(zero, failing).chosen == 0
+
+
+def test_where_pgbouncer_refuses_clients_more_connections_are_no_remedy() -> None:
+    pooler = Pooler(pool_mode="transaction", size=1, most_clients=1, wait=5.0)
+    refused = replace(OUTCOMES[0], keeping=replace(OUTCOMES[0].keeping, pooler=pooler), fits=False, needed=2)
+    assert [(one.kind, one.count) for one in verdict(refused).remedies] == [("max_client_conn", 4)]

@@ -120,6 +120,14 @@ def test_wrong_use_is_one_clear_message(here: InProcess, words: tuple[str, ...],
     assert "Traceback" not in done.stderr
 
 
+@every("line, option", [("database = 5", "--max-connections"), ("[server]\ngthread = 5", "--workers")])
+def test_an_option_for_what_is_no_table_is_refused(here: InProcess, fleet_file: Path, line: str, option: str) -> None:
+    fleet_file.write_text(line)
+    done = here("fleet", fleet_file, option, "3")
+    assert done.code == 2
+    assert "should be a table, not 5" in done.stderr
+
+
 def test_a_folder_that_cannot_be_made_is_named(here: InProcess, fleet_file: Path) -> None:
     done = here("fleet", fleet_file, "--out", fleet_file / "below")
     assert done.code == 3

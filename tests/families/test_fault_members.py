@@ -9,7 +9,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from loadlab.faults import FAULTS
 
-VALID = {"added_latency": {"round_trip_ms": 2.5}}
+VALID = {
+    "added_latency": {"round_trip_ms": 2.5},
+    "idle_session_timeout": {"after_ms": 500},
+    "latency_spike": {"added_ms": 20.0},
+    "slow_accept": {"accept_seconds": 0.5},
+}
 
 
 @pytest.mark.parametrize("name", list(FAULTS))

@@ -187,6 +187,8 @@ def test_a_watch_of_kept_connections_takes_the_response_time(tmp_path: Path) -> 
         (None, "cannot be read"),
         ("{", "cannot be read"),
         ("[]", "is not what loadlab watch --json prints"),
+        ('{"aliases": {"default": 5}}', "is not what loadlab watch --json prints"),
+        ('{"aliases": {"default": {"requests": null}, "other": {"requests": "x"}}}', "no connection was opened"),
         ('{"aliases": {}}', "nothing was counted"),
         ('{"aliases": {"default": {"requests": 1}}, "invalid": "in turn"}', "in turn"),
         ('{"aliases": {"default": {"requests": 1}}}', "no connection was opened"),

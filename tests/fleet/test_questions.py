@@ -10,9 +10,11 @@ from every import every
 from factories.fleets import a_keeping, a_scene, an_application
 
 from loadlab.analysis.closed_forms import reuse
+from loadlab.fleet.engine.simulate import simulate
 from loadlab.fleet.limits import most_per_host, overlap
-from loadlab.fleet.outcome import outcome
+from loadlab.fleet.outcome import limited, outcome
 from loadlab.fleet.questions import break_even, largest_fleet, smallest_age
+from loadlab.fleet.repeating import generator
 from loadlab.fleet.scaling import excerpt, scaled
 from loadlab.model.fleet import Application, Database, Keeping, Pooler, ProcessesEnd, Rates, Scene
 from loadlab.model.fleet_outcome import LargestFleet
@@ -109,11 +111,39 @@ def test_closing_at_each_request_fits_more_hosts_than_threads() -> None:
     assert not outcome(a_keeping(processes=2, threads=2, max_age=0.0), an_application(), more, 2, 1).fits
 
 
-def test_a_shared_pooler_fits_any_fleet_or_none() -> None:
+def test_a_shared_pooler_within_the_limit_fits_any_fleet() -> None:
     pooler = Pooler(pool_mode="transaction", size=20, most_clients=1000, wait=5.0, shared=True)
     scene = a_scene(seconds=30.0, database=Database(max_connections=30, reserved=3))
     assert largest(a_keeping(threads=4, pooler=pooler), scene).hosts is None
-    assert largest(a_keeping(threads=4, pooler=replace(pooler, size=28)), scene).hosts == 0
+
+
+def test_a_shared_pooler_beyond_the_limit_does_not_unfit_what_fits() -> None:
+    pooler = Pooler(pool_mode="transaction", size=28, most_clients=1000, wait=5.0, shared=True)
+    scene = a_scene(seconds=30.0, database=Database(max_connections=30, reserved=3))
+    assert (largest(a_keeping(threads=4, pooler=pooler), scene).hosts or 0) >= scene.hosts
+
+
+def test_no_host_fits_whose_pooler_refuses_its_clients() -> None:
+    pooler = Pooler(pool_mode="transaction", size=1, most_clients=1, wait=5.0)
+    found = outcome(a_keeping(threads=4, pooler=pooler), an_application(), a_scene(rate=200.0, seconds=20.0), 2, 1)
+    assert found.refused_by_pooler
+    assert found.needed == 1
+    assert largest(found.keeping, a_scene(rate=200.0, seconds=20.0)).hosts == 0
+
+
+def test_with_hardly_any_request_the_search_for_more_hosts_ends() -> None:
+    scene = replace(a_scene(rate=1e-6, seconds=10.0), database=Database(max_connections=100, reserved=3))
+    assert (largest(FOUR, scene).hosts or 0) >= 24
+
+
+def test_what_was_needed_is_enough() -> None:
+    scene = replace(a_scene(rate=200.0, seconds=30.0), database=Database(max_connections=4, reserved=2))
+    zero = a_keeping(processes=2, threads=4, max_age=0.0)
+    found = outcome(zero, an_application(), scene, 2, 1)
+    assert not found.fits
+    enough = limited(scene, found.needed)
+    assert enough.database.free > 2
+    assert not simulate(zero, an_application(), enough, np.array([0.0, 30.0]), generator(1, 0)).refused
 
 
 @every(

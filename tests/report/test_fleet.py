@@ -98,9 +98,16 @@ def test_json_keeps_figures_that_are_not_known_as_null() -> None:
     assert made["strategies"][0]["busy_threads"] is None
 
 
+def test_the_verdict_says_so_where_many_requests_fail() -> None:
+    answer = fleet_answers.answer(60)
+    caveat = FleetCaveat(kind="failing", figures={"share": 0.5178})
+    failing = replace(answer, outcomes=(replace(answer.outcomes[0], caveats=(caveat,)),))
+    assert words.verdict(failing).endswith("But 51.8 % of the requests fail.")
+
+
 def test_each_caveat_has_its_sentence() -> None:
     answer = fleet_answers.answer()
-    figures = {"busy": 0.83, "server": "gthread", "repeats": 3.0}
+    figures = {"busy": 0.83, "share": 0.05, "server": "gthread", "repeats": 3.0}
     every_kind = tuple(FleetCaveat(kind=kind, figures=figures) for kind in words.CAVEATS)
     said = words.caveats(replace(answer, caveats=every_kind))
     assert len(said) >= len(words.CAVEATS)

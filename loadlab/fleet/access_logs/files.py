@@ -93,7 +93,9 @@ def _opened(name: str) -> Iterator[BinaryIO]:
             with opener(name, "rb") as file:
                 yield file
     except (EOFError, zlib.error, damage) as error:
-        raise UsageError(f"{name} is damaged: it cannot be decompressed to its end.") from error
+        raise UsageError(
+            f"{name} is damaged: it cannot be decompressed to its end. Copy it again, or leave it out."
+        ) from error
     except OSError as error:
         raise UsageError(f"{name} cannot be read: {error.strerror or error}.") from error
 

@@ -75,7 +75,9 @@ class AccessLog(Traffic):
 
     def _nothing(self, reader: LogReader) -> str:
         asked = " whose path matches only and without" if self.only or self.without else ""
-        return f"Of {reader.lines:,} lines of the access log, none is a request{asked}."
+        return (
+            f"Of {reader.lines:,} lines of the access log, none is a request{asked}. Name another log, or other paths."
+        )
 
     def _remarks(self, reader: LogReader, counts: Counts, length: float) -> Iterator[str]:
         if self.only or self.without:

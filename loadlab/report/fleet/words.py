@@ -8,7 +8,7 @@ from loadlab.report import labels, numbers
 from loadlab.report.labels import Labels
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from loadlab.model.fleet_outcome import (
         Band,
@@ -30,16 +30,19 @@ TITLE: Final = "What does CONN_MAX_AGE do on this fleet?"
 WIDER_TITLE: Final = "How should this fleet's database connections live?"
 REMEDIES: Final[Mapping[RemedyKind, str]] = {
     "pooler": "a PgBouncer in transaction mode with {count} server connections",
-    "fewer_threads": "{count} threads per process",
+    "max_client_conn": "max_client_conn = {count} in PgBouncer",
+    "fewer_threads": "{counted} per process",
     "max_connections": "max_connections = {count}",
-    "fewer_hosts": "{count} hosts",
+    "fewer_hosts": "{counted}",
 }
+COUNTED: Final[Mapping[RemedyKind, str]] = {"fewer_threads": "thread", "fewer_hosts": "host"}
 WAYS: Final[Mapping[Way, str]] = {"bound": "{hosts}", "simulation": "{hosts}", "scaled": "about {hosts}"}
 CAVEATS: Final[Mapping[FleetCaveatKind, str]] = {
     "queues": (
-        "Threads are busy {busy} of their time in the busiest step. Requests wait for a thread there, and small changes"
+        "Requests of the busiest step need {busy} of the threads' time. They wait for a thread there, and small changes"
         " in traffic or hold time change the figures much."
     ),
+    "failing": "{share} of the requests fail: see what happens to the fleet, and the timeout of a pool.",
     "busy_processes": (
         "Each process needs {busy} of a core in the busiest step. The model does not slow requests down when a process"
         " runs out of CPU; a real one does."
@@ -107,7 +110,7 @@ def question(answer: FleetAnswer) -> str:
 def limit(answer: FleetAnswer) -> str:
     database = answer.database
     room = f"max_connections = {numbers.count(database.max_connections)}, {numbers.count(database.reserved)} reserved"
-    return f"{numbers.count(database.free)} connections are free ({room})."
+    return f"{_are(database.free, 'connection')} free ({room})."
 
 
 def duration(seconds: float) -> str:
@@ -152,9 +155,7 @@ def _verdict(answer: FleetAnswer, found: FleetVerdict) -> Iterator[str]:
     called, outcomes = names(answer), answer.outcomes
     chosen = outcomes[found.chosen]
     if found.kind == "none_fits":
-        needs = f"{called[found.chosen]} needs least, {numbers.plural(chosen.needed, 'connection')}"
-        yield f"None fits: {needs}, and {numbers.count(chosen.free)} are free."
-        yield f"What would fit: {'; or '.join(map(_remedy, found.remedies))}."
+        yield from _none_fits(called[found.chosen], chosen, found.remedies)
         return
     setting = numbers.setting(found.recommend, called[found.chosen])
     setting += numbers.rest_of_recommendation(found.recommend)
@@ -169,7 +170,28 @@ def _verdict(answer: FleetAnswer, found: FleetVerdict) -> Iterator[str]:
         yield f"{setting}: only it fits. {called[found.rival]} needs {numbers.count(rival.needed)} connections."
     else:
         yield f"{setting}: {_against(answer, found)}"
-    yield (f"At most {numbers.count(chosen.needed)} connections are open, and {numbers.count(chosen.free)} are free.")
+    yield f"At most {_are(chosen.needed, 'connection')} open, and {_are(chosen.free)} free."
+    failing = [one.figures["share"] for one in chosen.caveats if one.kind == "failing"]
+    yield from (f"But {_figure('share', share)} of the requests fail." for share in failing)
+
+
+def _none_fits(name: str, least: Outcome, remedies: Sequence[Remedy]) -> Iterator[str]:
+    if least.refused_by_pooler:
+        yield f"None fits: with {name}, PgBouncer has more clients than max_client_conn, and refuses them."
+    else:
+        needs = numbers.plural(least.needed, "connection")
+        yield f"None fits: {name} needs least, {needs}, and {_are(least.free)} free."
+    if remedies:
+        yield f"What would fit: {'; or '.join(map(_remedy, remedies))}."
+
+
+def _are(number: int, noun: str = "") -> str:
+    """A count as the subject of a sentence.
+
+    >>> _are(1, "connection"), _are(20, "connection"), _are(1)
+    ('1 connection is', '20 connections are', '1 is')
+    """
+    return f"{numbers.plural(number, noun) if noun else numbers.count(number)} {'is' if number == 1 else 'are'}"
 
 
 def _against(answer: FleetAnswer, found: FleetVerdict) -> str:
@@ -191,7 +213,8 @@ def _per_second(one: Outcome) -> str:
 
 
 def _remedy(one: Remedy) -> str:
-    return REMEDIES[one.kind].format(count=numbers.count(one.count))
+    counted = numbers.plural(one.count, COUNTED.get(one.kind, ""))
+    return REMEDIES[one.kind].format(count=numbers.count(one.count), counted=counted)
 
 
 def fits(one: Outcome) -> str:
@@ -251,10 +274,12 @@ def bands(answer: FleetAnswer) -> str:
     coverage = numbers.percentage(min(one.coverage for one in answer.outcomes))
     many = numbers.plural(repeats[-1], "simulation")
     many = many if len(repeats) == 1 else f"{repeats[0]} to {many}"
+    every = numbers.seconds(answer.outcomes[0].sample_seconds)
     ways = numbers.listing(list(dict.fromkeys(map(_way, answer.outcomes))))
     return (
         f"Each figure is the median of {many}, with the lowest and the highest of them in parentheses: another"
-        f" simulation falls between these with a probability of {coverage}. Simulated {ways}, seed {answer.seed}."
+        f" simulation falls between these with a probability of {coverage}. Open connections are sampled every {every}."
+        f" Simulated {ways}, seed {answer.seed}."
     )
 
 
@@ -294,4 +319,4 @@ def _caveat(one: FleetCaveat, name: str, *, several: bool) -> str:
 def _figure(key: str, value: float | str) -> str:
     if isinstance(value, str):
         return labels.title(value)
-    return numbers.percentage(round(value, 3)) if key == "busy" else numbers.count(value)
+    return numbers.percentage(round(value, 3)) if key in ("busy", "share") else numbers.count(value)

@@ -287,7 +287,7 @@ def test_a_key_of_the_users_choice_has_the_time(tmp_path: Path) -> None:
 @every(
     ("content", "wrong"),
     [
-        (b"", "Of 0 lines of the access log, none is a request."),
+        (b"", "Of 0 lines of the access log, none is a request. Name another log"),
         (b"\n \n", "Of 2 lines of the access log, none is a request."),
         (b"x" * (1 << 21), "access.log, line 1 is longer than 1 MiB"),
     ],
