@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from loadlab.model.case import Case
     from loadlab.model.caveats import Caveat
     from loadlab.model.comparison import Comparison
-    from loadlab.model.config import Scalar
+    from loadlab.model.condition import Condition
+    from loadlab.model.config import Config, Scalar
     from loadlab.model.departure import Departure
     from loadlab.model.findings import Arm, RunSummary
     from loadlab.model.opens import Opens
@@ -105,7 +106,7 @@ def analyse(  # noqa: PLR0913  all that a run folder holds
     return Findings(
         run=run,
         environment=environment,
-        answer=answer(decided) if decided else undecided(arms),
+        answer=answer(decided) if decided else () if _two_sided(cases) else undecided(arms),
         verdicts=tuple(verdict(one.evidence, one.decision) for one in decided),
         arms=arms,
         comparisons=compared.comparisons,
@@ -140,7 +141,8 @@ def _evidence(
 ) -> list[Evidence]:
     """All that one verdict is made of, for each condition that has one.
 
-    An external target has one strategy, and there is nothing to choose among. What a fault does is no such question.
+    An external target has one strategy, and there is nothing to choose among. What a fault does is no such question,
+    and neither is one strategy of a run that compares two sides.
     """
     of_group = partial(
         Evidence,
@@ -161,8 +163,21 @@ def _evidence(
             arms=[one for one in arms if one.case.group == group],
             comparisons=[one for one in compared.comparisons if one.case.group == group],
         )
-        for group in dict.fromkeys(case.group for case in cases if not case.external and case.fault is None)
+        for group in _asked(cases)
     ]
+
+
+def _asked(cases: Sequence[Case]) -> list[Condition]:
+    strategies: dict[Condition, set[Config]] = {}
+    for case in cases:
+        if not case.external and case.fault is None:
+            strategies.setdefault(case.group, set()).add(case.strategy)
+    fewest = 2 if _two_sided(cases) else 1
+    return [group for group, choices in strategies.items() if len(choices) >= fewest]
+
+
+def _two_sided(cases: Sequence[Case]) -> bool:
+    return not all(case.is_this_side for case in cases)
 
 
 def _recovery(case: Case, restarts: Sequence[Restart]) -> Recovery | None:

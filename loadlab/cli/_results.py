@@ -86,7 +86,8 @@ def judge(findings: Findings, folder: Path, *, require_verdict: bool) -> int:
     among = varying(verdict.condition for verdict in findings.verdicts)
     undecided = (verdict.condition for verdict in findings.verdicts if verdict.recommend is None)
     open_questions = [condition_label(condition, among) for condition in undecided]
-    if require_verdict and (open_questions or not findings.verdicts):
+    open_questions += [one.case.id for one in findings.between_sides if one.judged and one.verdict == "inconclusive"]
+    if require_verdict and (open_questions or not (findings.verdicts or findings.between_sides)):
         raise InconclusiveError(
             f"No verdict for {', '.join(open_questions) or 'any server mode'}. The reasons are above."
         )

@@ -54,6 +54,7 @@ EXAMPLES: Final = (
     ("loadlab run loadlab.toml --live", "measure a plan of your own and show it in a browser"),
     ("loadlab run strategies --only 'sync*'", "measure the server mode sync of a plan that comes with loadlab"),
     ("loadlab run --gate 'leaks == 0' --gate 'p95 < 50 ms'", "exit with 10 if a case leaks or is slow"),
+    ("loadlab run --project . --against main", "compare your project with a git revision of it, in one run"),
     ("loadlab run --resume runs/20261128-140000", "run the missing trials of a stopped run"),
 )
 

@@ -315,3 +315,9 @@ class Findings:
     over_an_hour: tuple[OverAnHour, ...] = ()
     aftermaths: Aftermaths = field(default_factory=Aftermaths)
     gates: Gates = field(default_factory=Gates)
+
+    @property
+    def between_sides(self) -> tuple[Comparison, ...]:
+        """This side of the run against the other, in the primary metric; empty in a run without another."""
+        primary = self.run.primary_metric
+        return tuple(one for one in self.comparisons if one.question == "side" and one.metric == primary)

@@ -82,6 +82,7 @@ def test_each_side_answers_with_its_own_code(loadlab: CommandLine, tmp_path: Pat
     assert against["name"] == "HEAD~1"
     assert against["commit"] != against["commit of this side"]
     assert len(report["sides"]) == 1
+    assert report["verdicts"] == report["answer"] == []  # with one strategy, the sides are the question
 
 
 def test_all_that_keeps_sides_from_being_measured_is_told(
@@ -95,6 +96,24 @@ def test_all_that_keeps_sides_from_being_measured_is_told(
     assert "Against main:" in outcome.stderr
     assert "is in no git repository" in outcome.stderr
     assert not (tmp_path / "run").exists()
+
+
+def test_a_side_that_would_import_the_other_ones_code_is_refused(
+    here: InProcess, loadlab: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with a package in src, installed in editable mode for the Python that both sides share."""
+    monkeypatch.setenv(STATE_VARIABLE, str(loadlab.state))
+    using = "import shared_code\n"
+    plan = made(tmp_path, urls=using + view(), settings=ENGINE, project=EMBEDDED, files={"src/shared_code.py": ""})
+    site = tmp_path / "site"
+    git(site, "init", "-q", "-b", "main")
+    git(site, "add", "-A")
+    git(site, "commit", "-q", "-m", "all")
+    monkeypatch.setenv("PYTHONPATH", str(site / "src"))
+    outcome = here("run", plan, "--project", site, "--against", "main", "--out", tmp_path / "run")
+    assert outcome.code != 0
+    assert f"Against main: It imports modules of this side: {site / 'src'}." in outcome.stderr
+    assert "--pythonpath" in outcome.stderr
 
 
 @pytest.mark.slow

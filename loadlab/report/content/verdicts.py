@@ -96,6 +96,13 @@ class Advice:
         return len(self.snippets) > 1
 
 
+def none(findings: Findings) -> str:
+    """Why there is no verdict on how connections should live."""
+    if findings.between_sides:
+        return "None: with one strategy there is nothing to choose. The two sides are compared."
+    return "None: no server mode has enough trials for a verdict."
+
+
 def build(findings: Findings) -> tuple[Advice, ...]:
     names = Labels.of(findings)
     return tuple(_advice(findings, names, verdict) for verdict in findings.verdicts)

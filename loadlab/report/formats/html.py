@@ -35,6 +35,7 @@ class HtmlPage(Report):
             findings=findings,
             matrix=matrix.build(findings),
             advice=verdicts.build(findings),
+            no_verdict=verdicts.none(findings),
             overview=verdicts.overview(findings),
             gates=gates.build(findings),
             added_latency=added_latency.build(findings),

@@ -74,7 +74,7 @@ def _verdicts(findings: Findings) -> Iterator[str]:
     yield "## Verdicts"
     advice = verdicts.build(findings)
     if not advice:
-        yield "None: no server mode has enough trials for a verdict."
+        yield verdicts.none(findings)
     overview = verdicts.overview(findings)
     if overview.rows:
         yield table(overview)

@@ -98,7 +98,7 @@ def _opening(findings: Findings) -> Iterator[RenderableType]:
         yield plain(warning, "bold yellow")
     to_set = verdicts.to_set(findings)
     if not findings.verdicts:
-        yield from _section(to_set.caption, plain("None: no server mode has enough trials for a verdict."))
+        yield from _section(to_set.caption, plain(verdicts.none(findings)))
     elif to_set.rows and not all(arm.case.external for arm in findings.arms):  # there, nothing could be chosen
         yield from _section(to_set.caption, _to_set(to_set))
     yield Text()

@@ -19,11 +19,10 @@ ONE_FIGURE: Final = 0.1  # below it, a share in % has one figure before the poin
 
 def sentences(findings: Findings, names: Labels) -> Iterator[str]:
     """One for each case that both sides have, in the run's primary metric."""
-    for one in findings.comparisons:
-        if one.question == "side" and one.metric == findings.run.primary_metric:
-            case = one.case
-            mode = names.mode(case.without("side"))
-            yield f"{mode}, {names.strategy(case.strategy)}: {sentence(one, findings.run.equivalence_margin)}"
+    for one in findings.between_sides:
+        case = one.case
+        mode = names.mode(case.without("side"))
+        yield f"{mode}, {names.strategy(case.strategy)}: {sentence(one, findings.run.equivalence_margin)}"
 
 
 def sentence(one: Comparison, margin: float) -> str:
