@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-FAULTS: Final = 91
+FAULTS: Final = 92
 FACTS: Final = 23
 
 

@@ -88,9 +88,7 @@ def test_three_trials_of_a_run_are_said_to_be_too_few() -> None:
 
 def test_the_text_says_that_no_verdict_follows() -> None:
     run = findings()
-    assert "For a verdict, measure both settings in one plan" in comparison.text(
-        contrast(run, run), 200, ("one", "other")
-    )
+    assert "For a verdict, measure both in one run" in comparison.text(contrast(run, run), 200, ("one", "other"))
 
 
 def with_users(run: Findings, users: int) -> Findings:

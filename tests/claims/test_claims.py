@@ -26,7 +26,16 @@ if TYPE_CHECKING:
 LONGEST_LINE: Final = 120
 TIMED: Final = ("peterbe_pool",)  # up to half a minute
 # These stand up several servers; that they can fail is tried in the slow tests alone.
-LARGE: Final = ("ascender_946", "commcare_2429", "garbage_off", "session_pinning", "thread_sensitive")
+LARGE: Final = (
+    "ascender_946",
+    "commcare_2429",
+    "garbage_off",
+    "gevent_preload",
+    "helper_threads",
+    "session_pinning",
+    "sync_preload",
+    "thread_sensitive",
+)
 GTHREAD: Final = served("gthread", aged(600), workers=1, threads=4)
 # What is put in place of a claim's own, and which of its figures hold nevertheless.
 OTHERWISE: Final[dict[str, tuple[dict[str, Any], list[bool]]]] = {

@@ -217,8 +217,8 @@ def test_prometheus_has_what_is_in_the_catalogues_and_nothing_else(scraped: Scra
     ours = {re.sub(r"_(bucket|count|sum)$", "", name) for name in names if name.startswith("loadlab_")}
     known = {metric.name for metric in (*CATALOGUE, *LAB_CATALOGUE)}
     assert ours <= known
-    # Nothing here has a pool, and versions belong to the run.
-    assert {name for name in known - ours if "_pool" not in name} == {BUILD_INFO.name}
+    # Nothing here has a pool or a fault, and versions belong to the run.
+    assert {name for name in known - ours if "_pool" not in name and "_fault_" not in name} == {BUILD_INFO.name}
 
 
 def test_the_rules_are_evaluated_beside_a_run(scraped: Scraped) -> None:

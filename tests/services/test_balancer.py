@@ -106,14 +106,14 @@ def test_a_host_that_has_closed_is_done_though_its_client_stays(tmp_path: Path) 
 def test_without_a_host_a_client_is_reset(tmp_path: Path) -> None:
     with balanced(tmp_path) as (balancer, _):
         balancer.rotate([])
-        with client_of(balancer) as client, pytest.raises(ConnectionResetError):
+        with pytest.raises(ConnectionResetError), client_of(balancer) as client:
             client.recv(1)
 
 
 def test_a_host_that_listens_no_more_resets_its_clients_and_has_none(tmp_path: Path) -> None:
     with balanced(tmp_path) as (balancer, _):
         balancer.rotate([gone := free_port()])
-        with client_of(balancer) as client, pytest.raises(ConnectionResetError):
+        with pytest.raises(ConnectionResetError), client_of(balancer) as client:
             client.recv(1)
         assert balancer.drained(gone, PATIENCE_SECONDS)
 

@@ -83,6 +83,7 @@ def test_a_damaged_template_is_not_used_and_goes(templates: Path, tmp_path: Path
     assert made(templates) == [template]
 
 
+@pytest.mark.slow
 def test_labs_that_begin_at_once_share_one_template(templates: Path, tmp_path: Path) -> None:
     said: list[str] = []
     threads = [threading.Thread(target=lambda: said.append(served(tmp_path / "log"))) for _ in range(2)]
@@ -95,6 +96,7 @@ def test_labs_that_begin_at_once_share_one_template(templates: Path, tmp_path: P
     assert len(list(templates.iterdir())) == 1
 
 
+@pytest.mark.slow
 def test_another_way_to_log_in_has_another_template(templates: Path, tmp_path: Path) -> None:
     served(tmp_path / "log")
     with Register.opened() as register:

@@ -49,6 +49,7 @@ def test_a_standby_follows_and_takes_over(tmp_path: Path) -> None:
         assert running.database.parameters == promoted.parameters
 
 
+@pytest.mark.slow
 def test_a_standby_that_is_not_needed_leaves_nothing_behind(tmp_path: Path) -> None:
     log = tmp_path / "postgresql.log"
     with Register.opened() as register, restartable(DatabaseOptions(auth="trust"), register, log) as running:
