@@ -180,7 +180,7 @@ def test_a_server_that_refuses_shows_as_a_connection_that_is_reset() -> None:
         deaf.bind((LOOPBACK, 0))
         with proxied(deaf.getsockname()[1], 1) as proxy:
             for _ in range(3):
-                with proxy.connected() as client, pytest.raises(ConnectionResetError):
+                with pytest.raises(ConnectionResetError), proxy.connected() as client:
                     client.recv(1)
 
 
