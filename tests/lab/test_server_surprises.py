@@ -90,8 +90,15 @@ def test_waitress_keeps_clients_only_where_the_length_is_said(application: Any, 
     """Waitress 3.0.2 asks a client to close its connection after a response without Content-Length."""
     from waitress.server import create_server  # noqa: PLC0415
 
-    server = create_server(application, host=LOOPBACK, port=0, map={})
-    thread = threading.Thread(target=server.run, daemon=True)
+    sockets: dict[int, Any] = {}
+    server = create_server(application, host=LOOPBACK, port=0, map=sockets)
+    ended = threading.Event()
+
+    def serve() -> None:
+        while not ended.is_set():
+            server.asyncore.loop(timeout=0.05, map=sockets, count=1)
+
+    thread = threading.Thread(target=serve, daemon=True)
     thread.start()
     try:
         with closing(http.client.HTTPConnection(LOOPBACK, server.effective_port, timeout=PATIENCE_SECONDS)) as client:
@@ -99,6 +106,8 @@ def test_waitress_keeps_clients_only_where_the_length_is_said(application: Any, 
             client.getresponse().read()
             assert (client.sock is not None) is stays
     finally:
+        ended.set()  # its loop must not wait for a socket that has been closed
+        thread.join()
         server.close()
 
 
