@@ -1,14 +1,13 @@
-"""Others take all of PostgreSQL's free connections for a while: whoever has one keeps it, and no one gets a new one."""
+"""Others take all of PostgreSQL's free connections for a while: those that are open stay, and no more can be opened."""
 
 from __future__ import annotations
 
-import threading
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, ClassVar, Final
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
-import psycopg2
-
+from loadlab.faults._refilling import FILL_SECONDS, Refilling
 from loadlab.faults.base import Acts, Fault, FaultEffect, Need
 from loadlab.model.bounds import Bounds
 from loadlab.services.slots import Slots
@@ -17,9 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from loadlab.faults.base import FaultContext
-
-FILL_SECONDS: Final = 30.0
-REFILL_SECONDS: Final = 0.01
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,24 +35,5 @@ class ConnectionsExhausted(Fault):
         """
         with Slots(context.database) as slots:
             slots.hold_all_but(self.free, FILL_SECONDS, exactly=False)
-            with _kept_full(slots, self.free):
+            with Refilling("connections_exhausted", partial(slots.take_all_but, self.free)):
                 yield FaultEffect()
-
-
-@contextmanager
-def _kept_full(slots: Slots, free: int) -> Iterator[None]:
-    """Take what becomes free meanwhile, as clients that wait for it do."""
-    over = threading.Event()
-
-    def refill() -> None:
-        with suppress(psycopg2.Error):
-            while not over.wait(REFILL_SECONDS):
-                slots.take_all_but(free)
-
-    thread = threading.Thread(target=refill, name="connections_exhausted", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()

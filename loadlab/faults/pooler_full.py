@@ -1,17 +1,18 @@
-"""Others take all clients that PgBouncer lets in, for a while: it turns away whoever connects anew."""
+"""Others take all clients that PgBouncer lets in, for a while: it turns new ones away."""
 
 from __future__ import annotations
 
-import threading
 import time
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Final
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
 
 import psycopg2
 from psycopg2.extensions import make_dsn
 
 from loadlab.errors import EnvironmentFaultError
+from loadlab.faults._refilling import FILL_SECONDS, Refilling
 from loadlab.faults.base import Acts, Fault, FaultEffect, Need
 
 if TYPE_CHECKING:
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
 
     from loadlab.faults.base import FaultContext
     from loadlab.services.pgbouncer import Bouncer
-
-FILL_SECONDS: Final = 30.0
-REFILL_SECONDS: Final = 0.01
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,7 +39,7 @@ class PoolerFull(Fault):
             raise EnvironmentFaultError("There is no PgBouncer between the target and PostgreSQL.")
         with ExitStack() as clients:
             _fill_up(context.bouncer, clients)
-            with _kept_full(context.bouncer, clients):
+            with Refilling("pooler_full", partial(_refill, context.bouncer, clients)):
                 yield FaultEffect()
 
 
@@ -62,20 +60,6 @@ def _fill(bouncer: Bouncer, clients: ExitStack) -> None:
         clients.callback(psycopg2.connect(dsn).close)
 
 
-@contextmanager
-def _kept_full(bouncer: Bouncer, clients: ExitStack) -> Iterator[None]:
-    """Take what becomes free meanwhile, as clients that wait for it do."""
-    over = threading.Event()
-
-    def refill() -> None:
-        while not over.wait(REFILL_SECONDS):
-            with suppress(psycopg2.OperationalError, EnvironmentFaultError):  # the target was faster
-                _fill(bouncer, clients)
-
-    thread = threading.Thread(target=refill, name="pooler_full", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
+def _refill(bouncer: Bouncer, clients: ExitStack) -> None:
+    with suppress(psycopg2.OperationalError, EnvironmentFaultError):  # the target was faster
+        _fill(bouncer, clients)

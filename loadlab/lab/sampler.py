@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Final
 import psycopg2
 
 from loadlab.errors import EnvironmentFaultError
-from loadlab.lab.background import Background
 from loadlab.lab.validity import LEAST_UNSEEN_SECONDS, Disturbance, still_too_long
 from loadlab.model.causes import Cause
 from loadlab.model.samples import Series
 from loadlab.model.text import redacted
 from loadlab.probes import PROBES
+from loadlab.system.background import Background
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

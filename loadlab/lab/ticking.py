@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from loadlab.lab.background import Background
 from loadlab.load.generator.ticker import TICK_SECONDS, Pause, Ticker
+from loadlab.system.background import Background
 
 
 class Ticking(Background):

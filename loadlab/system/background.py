@@ -1,4 +1,4 @@
-"""Work in a thread beside a trial, from the start of a context to its end."""
+"""Work in a thread beside other work, from the start of a context to its end."""
 
 from __future__ import annotations
 
