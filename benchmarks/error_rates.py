@@ -47,7 +47,7 @@ DRIFTED: Final = ((6, 1), (8, 6), (9, 6), (12, 6))
 EQUALS: Final = ((8, 2, 3), (12, 4, 1), (12, 4, 3), (12, 12, 5), (14, 12, 1))  # blocks, cases in a group, groups
 COMPARISONS: Final = (1, 2, 4, 6, 10, 20)
 EARLY: Final = ((11, 1), (12, 1), (12, 2), (14, 2), (18, 4), (20, 6), (24, 6))
-BEGIN, END = "<!-- error rates: made by `make error-rates` -->", "<!-- end of error rates -->"
+MARKS: Final = ("<!-- error rates: made by `make error-rates` -->", "<!-- end of error rates -->")
 
 
 def cases_of(count: int) -> list[Case]:
@@ -402,24 +402,28 @@ def _row(name: str, rates: Sequence[float]) -> str:
     return f"| {name} | {' | '.join(f'{rate:.3f}' for rate in rates)} |"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=4000, help="simulated runs for each figure")
+def command(
+    tables_of: Callable[[int, int], Iterator[str]], what: str, marks: tuple[str, str], description: str | None
+) -> None:
+    """Print the tables of so many runs of a seed, and put them between two marks of a Markdown file if it is named."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--runs", type=int, default=4000, help=f"simulated {what} for each figure")
     parser.add_argument("--seed", type=int, default=2013)
     parser.add_argument("--write", type=Path, metavar="FILE", help="replace the tables in this Markdown file")
     arguments = parser.parse_args()
     lines = []
-    for line in tables(arguments.runs, arguments.seed):
+    for line in tables_of(arguments.runs, arguments.seed):
         print(line, flush=True)
         lines.append(line)
     if arguments.write:
+        begin, end = marks
         text = arguments.write.read_text(encoding="utf-8")
-        before, _, rest = text.partition(BEGIN)
-        _, found, after = rest.partition(END)
+        before, _, rest = text.partition(begin)
+        _, found, after = rest.partition(end)
         if not found:
-            sys.exit(f"{arguments.write} has no tables to replace: it needs the lines {BEGIN} and {END}")
-        arguments.write.write_text(f"{before}{BEGIN}\n\n" + "\n".join(lines) + f"\n\n{END}{after}", encoding="utf-8")
+            sys.exit(f"{arguments.write} has no tables to replace: it needs the lines {begin} and {end}")
+        arguments.write.write_text(f"{before}{begin}\n\n" + "\n".join(lines) + f"\n\n{end}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    command(tables, "runs", MARKS, __doc__)

@@ -5,11 +5,8 @@ Writes the tables of docs/explanation/statistics.md, section Gates.
 
 from __future__ import annotations
 
-import argparse
-import sys
 from dataclasses import dataclass, replace
 from math import log, sqrt
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import error_rates
@@ -32,7 +29,7 @@ LOSS: Final = 0.1
 BLOCKS: Final = 12  # of the default plan
 NOISES: Final = tuple(error_rates.NOISES)
 SKEWED: Final = "two speeds, one of them 10 % slower"  # its median is not defined
-BEGIN, END = "<!-- gates: made by `make error-rates` -->", "<!-- end of gates -->"
+MARKS: Final = ("<!-- gates: made by `make error-rates` -->", "<!-- end of gates -->")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -167,24 +164,5 @@ def _row(name: str, cells: Sequence[str]) -> str:
     return f"| {name} | {' | '.join(cells)} |"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=4000, help="simulated builds for each figure")
-    parser.add_argument("--seed", type=int, default=2013)
-    parser.add_argument("--write", type=Path, metavar="FILE", help="replace the tables in this Markdown file")
-    arguments = parser.parse_args()
-    lines = []
-    for line in tables(arguments.runs, arguments.seed):
-        print(line, flush=True)
-        lines.append(line)
-    if arguments.write:
-        text = arguments.write.read_text(encoding="utf-8")
-        before, _, rest = text.partition(BEGIN)
-        _, found, after = rest.partition(END)
-        if not found:
-            sys.exit(f"{arguments.write} has no tables to replace: it needs the lines {BEGIN} and {END}")
-        arguments.write.write_text(f"{before}{BEGIN}\n\n" + "\n".join(lines) + f"\n\n{END}{after}", encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    error_rates.command(tables, "builds", MARKS, __doc__)

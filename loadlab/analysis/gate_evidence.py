@@ -46,7 +46,7 @@ def questions_of(findings: Findings, gates: Sequence[Gate]) -> tuple[Question, .
         for gate in gates
         for case in arms
         if gate.concerns(case, names[case])
-        and (evidence := _within_run(gate, seen[case], _baseline(case, seen))) is not None
+        and (evidence := _evidence(gate, seen[case], _baseline(case, seen), _within_run)) is not None
     )
 
 
@@ -64,7 +64,7 @@ def questions_between(before: Findings, after: Findings, gates: Sequence[Gate]) 
                 seen, first = Seen(arm=arm, trials=ours.get(case, ()), aftermaths=faults.get(case, ())), pairs.get(case)
                 past = Seen(arm=earlier[first], trials=theirs.get(first, ())) if first else None
                 looks = max(_looks(before), _looks(after))
-                evidence = _between_runs(gate, seen, past) or Counted(None)
+                evidence = _evidence(gate, seen, past, _between_runs) or Counted(None)
                 found.append(Question(gate=gate, evidence=evidence, case=case, looks=looks))
     return tuple(found)
 
@@ -131,7 +131,9 @@ def _baseline(case: Case, seen: Mapping[Case, Seen]) -> Seen | None:
     return seen[found] if found else None
 
 
-def _within_run(gate: Gate, seen: Seen, baseline: Seen | None) -> Evidence | None:
+def _evidence(
+    gate: Gate, seen: Seen, baseline: Seen | None, estimated: Callable[[str, Seen, Seen], Evidence]
+) -> Evidence | None:
     """None where the gate is about a baseline and the case has none: it may be the baseline itself."""
     if not gate.limit.relative:
         return _absolute(gate, seen)
@@ -139,18 +141,16 @@ def _within_run(gate: Gate, seen: Seen, baseline: Seen | None) -> Evidence | Non
         return None
     if not gate.measure.estimated:
         return _relative(seen.counted(gate.quantity), baseline.counted(gate.quantity))
-    return OverBlocks(log_ratios(seen.by_block(gate.quantity), baseline.by_block(gate.quantity)))
+    return estimated(gate.quantity, seen, baseline)
 
 
-def _between_runs(gate: Gate, seen: Seen, baseline: Seen | None) -> Evidence | None:
-    if not gate.limit.relative:
-        return _absolute(gate, seen)
-    if baseline is None:
-        return None
-    if not gate.measure.estimated:
-        return _relative(seen.counted(gate.quantity), baseline.counted(gate.quantity))
+def _within_run(quantity: str, seen: Seen, baseline: Seen) -> Evidence:
+    return OverBlocks(log_ratios(seen.by_block(quantity), baseline.by_block(quantity)))
+
+
+def _between_runs(quantity: str, seen: Seen, baseline: Seen) -> Evidence:
     with np.errstate(divide="ignore"):
-        return OverRuns(np.log(baseline.values(gate.quantity)), np.log(seen.values(gate.quantity)))
+        return OverRuns(np.log(baseline.values(quantity)), np.log(seen.values(quantity)))
 
 
 def _absolute(gate: Gate, seen: Seen) -> Evidence:

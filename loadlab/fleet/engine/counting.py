@@ -14,7 +14,7 @@ from loadlab.model.fleet import Simulated
 if TYPE_CHECKING:
     from loadlab.model.fleet import Counts, Numbers
 
-_AGES_KEPT: Final = 20_000
+AGES_KEPT: Final = 20_000  # of the connections that closed, a sample
 
 
 @dataclass(slots=True)
@@ -36,6 +36,26 @@ class RequestCounts:
     def wait_over(self, seconds: float) -> None:
         self.waited += 1
         self.waiting_seconds += seconds
+
+    def beside(  # noqa: PLR0913  the other half of a simulation
+        self, at: Numbers, opened: Counts, closed: Counts, *, client_opened: int, ages: Numbers, causes: Counter[str]
+    ) -> Simulated:
+        """The simulation with these requests, and with sessions that `opened` and `closed` until each instant."""
+        return Simulated(
+            at=at,
+            open=opened - closed,
+            opened=opened,
+            closed=closed,
+            requests=self.arrived,
+            reused=self.reused,
+            refused=self.refused,
+            failed=self.failed,
+            waited=self.waited,
+            waiting_seconds=self.waiting_seconds,
+            client_opened=client_opened,
+            ages=ages,
+            closed_by=dict(causes),
+        )
 
 
 class SessionCounts:
@@ -65,26 +85,18 @@ class SessionCounts:
         """Keep every age at first, and half as many of them whenever they have become too many."""
         self._skipped = 0
         self._ages.append(age)
-        if len(self._ages) >= _AGES_KEPT:
+        if len(self._ages) >= AGES_KEPT:
             del self._ages[::2]
             self._every *= 2
 
     def simulated(self, at: Numbers, requests: RequestCounts, client_opened: int | None = None) -> Simulated:
-        opened, closed = _until(at, self._opened), _until(at, self._closed)
-        return Simulated(
-            at=at,
-            open=opened - closed,
-            opened=opened,
-            closed=closed,
-            requests=requests.arrived,
-            reused=requests.reused,
-            refused=requests.refused,
-            failed=requests.failed,
-            waited=requests.waited,
-            waiting_seconds=requests.waiting_seconds,
+        return requests.beside(
+            at,
+            _until(at, self._opened),
+            _until(at, self._closed),
             client_opened=len(self._opened) if client_opened is None else client_opened,
             ages=np.array(self._ages),
-            closed_by=dict(self.causes),
+            causes=self.causes,
         )
 
 

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from loadlab.model.fleet import Simulated
+from loadlab.fleet.engine.counting import AGES_KEPT
 
 if TYPE_CHECKING:
     from loadlab.fleet.engine.counting import RequestCounts
-    from loadlab.model.fleet import Counts, Numbers
+    from loadlab.model.fleet import Counts, Numbers, Simulated
 
 _HELD: Final = 1 << 19  # times that are kept until they are counted together
-_AGES: Final = 20_000
 
 
 class Instants:
@@ -50,7 +49,7 @@ class Sessions:
         self._opened = _Bins(self._instants, len(at))
         self._closed = _Bins(self._instants, len(at))
         self._ages: list[Numbers] = []
-        self._every = max(1, int(expected / _AGES))
+        self._every = max(1, int(expected / AGES_KEPT))
         self._skip = 0
 
     def open(self, times: Numbers) -> None:
@@ -81,21 +80,13 @@ class Sessions:
         return self._opened.total()
 
     def simulated(self, requests: RequestCounts) -> Simulated:
-        opened, closed = self._opened.until(), self._closed.until()
-        return Simulated(
-            at=self.at,
-            open=opened - closed,
-            opened=opened,
-            closed=closed,
-            requests=requests.arrived,
-            reused=requests.reused,
-            refused=requests.refused,
-            failed=requests.failed,
-            waited=requests.waited,
-            waiting_seconds=requests.waiting_seconds,
+        return requests.beside(
+            self.at,
+            self._opened.until(),
+            self._closed.until(),
             client_opened=self.opened,
             ages=np.concatenate([np.empty(0), *self._ages]),
-            closed_by=dict(self.causes),
+            causes=self.causes,
         )
 
     def _sample(self, ages: Numbers) -> None:

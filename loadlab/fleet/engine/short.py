@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from loadlab.fleet.engine.counting import AGES_KEPT
 from loadlab.fleet.engine.serving import in_steps
 from loadlab.fleet.engine.sessions import Instants
 from loadlab.stats.erlang import probability_of_refusal
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 _DRAWN: Final = 1 << 16
 _AT_ONCE: Final = 1 << 19
-_AGES: Final = 20_000
 
 
 def count_short(rates: Rates, free: int, holds: Holds, sessions: Sessions, random: np.random.Generator) -> int:
@@ -45,7 +45,7 @@ def count_short(rates: Rates, free: int, holds: Holds, sessions: Sessions, rando
         refused_now, closed = _limited(opened, closed, under_way, free, random)
         opened = opened - refused_now
         refused = int(refused_now.sum())
-    sessions.add(times, opened, closed, "request_end", lasting[:_AGES])
+    sessions.add(times, opened, closed, "request_end", lasting[:AGES_KEPT])
     return refused
 
 
