@@ -11,7 +11,7 @@ from loadlab.fleet.application import together
 from loadlab.model.fleet import NEVER
 from loadlab.plan.members import build_server
 from loadlab.report import numbers
-from loadlab.report.content.tables import chosen
+from loadlab.report.content.spread import chosen
 from loadlab.report.labels import title
 from loadlab.report.markup import grid
 from loadlab.store.reader import RunReader

@@ -17,11 +17,11 @@ from loadlab.model.findings import OverTime, Recommendation
 from loadlab.model.fleet import Dispatch, Spread
 from loadlab.model.uses import Uses
 from loadlab.report import labels, markup, numbers
-from loadlab.report.content import charts, matrix, story, tables, verdicts
+from loadlab.report.content import charts, matrix, spread, story, tables, verdicts
 
 
 def test_examples_of_tables_hold() -> None:
-    result = doctest.testmod(tables)
+    result = doctest.testmod(spread)
     assert (result.attempted > 0, result.failed) == (True, 0)
 
 
@@ -240,6 +240,6 @@ def test_the_spread_of_a_mode_is_that_of_its_trial_with_most_requests() -> None:
         replace(made.trial(cases[0]), uses=seen(9, 1.0)),
         replace(made.trial(cases[1]), uses=seen(20, 0.75, 0.25)),
     ]
-    table = tables.spread(made.findings(cases, trials))
+    table = spread.build(made.findings(cases, trials))
     assert [row[1:] for row in table.rows] == [("20", "75 %", "last used 75 %, random 25 %", "–", "–")]
-    assert tables.spread(made.findings(cases, [made.trial(each) for each in cases])).rows == ()
+    assert spread.build(made.findings(cases, [made.trial(each) for each in cases])).rows == ()

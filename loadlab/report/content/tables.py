@@ -21,14 +21,10 @@ if TYPE_CHECKING:
     from loadlab.model.comparison import Comparison, Question
     from loadlab.model.config import Config
     from loadlab.model.findings import Arm, Estimate, FailureRow, Findings, TrialSummary
-    from loadlab.model.fleet import Dispatch, Spread
     from loadlab.model.opens import OpenTimes
-    from loadlab.model.over_an_hour import AgeOverAnHour
     from loadlab.model.samples import Connections
 
 Kind = Literal["text", "number", "judgement"]
-RULES: Final = {"fixed": "first in order", "recent": "last used", "longest_idle": "longest idle", "random": "random"}
-LEAST_SHARE: Final = 0.005  # of a rule, that a table shows
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,11 +42,11 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
 
 
-def _texts(*titles: str) -> tuple[Column, ...]:
+def text_columns(*titles: str) -> tuple[Column, ...]:
     return tuple(Column(title=title) for title in titles)
 
 
-def _numbers(*titles: str) -> tuple[Column, ...]:
+def number_columns(*titles: str) -> tuple[Column, ...]:
     return tuple(Column(title=title, kind="number") for title in titles)
 
 
@@ -64,9 +60,9 @@ def figures(findings: Findings) -> Table:
     return Table(
         caption="Medians over trials, with 95 % intervals if there are enough trials",
         columns=(
-            *_texts("Server mode", "Strategy"),
-            *_numbers("Trials", "Requests/s", "p50 ms", "p95 ms", "p99 ms", *sent, "Opens per request", "Reuse"),
-            *_numbers("Connect", "Peak open", "Left open", "CPU app", "CPU database", "CPU generator"),
+            *text_columns("Server mode", "Strategy"),
+            *number_columns("Trials", "Requests/s", "p50 ms", "p95 ms", "p99 ms", *sent, "Opens per request", "Reuse"),
+            *number_columns("Connect", "Peak open", "Left open", "CPU app", "CPU database", "CPU generator"),
         ),
         rows=tuple(_figures_row(names, arm, from_sending=bool(sent)) for arm in findings.arms),
     )
@@ -77,7 +73,7 @@ def service(findings: Findings) -> Table:
     names = Labels.of(findings)
     return Table(
         caption="Milliseconds since a request was due / since it was sent: medians over trials",
-        columns=(*_texts("Case"), *_numbers("p50", "p95", "p99", "p99 send lag")),
+        columns=(*text_columns("Case"), *number_columns("p50", "p95", "p99", "p99 send lag")),
         rows=tuple(_service_row(names, arm) for arm in findings.arms if arm.service and arm.trials),
     )
 
@@ -155,8 +151,8 @@ def _comparisons(findings: Findings, chosen: Sequence[Comparison], caption: str)
     return Table(
         caption=caption,
         columns=(
-            *_texts("Case", "Baseline", "Metric"),
-            *_numbers("Ratio", "95 % interval", "p", "p (Holm)", "Blocks", "Smallest detectable"),
+            *text_columns("Case", "Baseline", "Metric"),
+            *number_columns("Ratio", "95 % interval", "p", "p (Holm)", "Blocks", "Smallest detectable"),
             Column(title="Verdict", kind="judgement"),
         ),
         rows=tuple(
@@ -206,7 +202,10 @@ def quantities(findings: Findings) -> Table:
     names, known = Labels.of(findings), probed() if found else {}
     return Table(
         caption="Readings of the probes: medians over trials, with 95 % intervals if there are enough trials",
-        columns=(*_texts("Case"), *_numbers(*(known[name].heading if name in known else name for name in found))),
+        columns=(
+            *text_columns("Case"),
+            *number_columns(*(known[name].heading if name in known else name for name in found)),
+        ),
         rows=tuple(
             (names.case(arm.case), *(numbers.estimate(arm.quantities.get(name)) for name in found))
             for arm in findings.arms
@@ -221,8 +220,10 @@ def opens(findings: Findings) -> Table:
     return Table(
         caption="Milliseconds to open one connection, with nothing else under way: means of the middle half",
         columns=(
-            *_texts("Logs in"),
-            *_numbers("Opens", "Total", "Fork", "Authentication", "Server, rest", "Network, client", "Client CPU"),
+            *text_columns("Logs in"),
+            *number_columns(
+                "Opens", "Total", "Fork", "Authentication", "Server, rest", "Network, client", "Client CPU"
+            ),
         ),
         rows=tuple(_opens_row(one) for one in times),
     )
@@ -243,11 +244,11 @@ def accounts(findings: Findings) -> Table:
     return Table(
         caption="Connections summed over all trials of a case, counted by the application and by PostgreSQL",
         columns=(
-            *_texts("Case"),
-            *_numbers("Trials", "Opened", "Sessions", "Reused"),
-            *_texts("Closed, by reason"),
-            *_numbers("Open at rest", "Left open"),
-            *_texts("Exact"),
+            *text_columns("Case"),
+            *number_columns("Trials", "Opened", "Sessions", "Reused"),
+            *text_columns("Closed, by reason"),
+            *number_columns("Open at rest", "Left open"),
+            *text_columns("Exact"),
         ),
         rows=tuple(_account_row(names, trials) for trials in sums.values() if trials),
     )
@@ -297,7 +298,7 @@ def bursts(findings: Findings) -> Table:
     most = max((len(arm.open_after_bursts) for arm in shown), default=1)
     return Table(
         caption="Connections open at rest after the window, and after each burst that followed a pause: the most",
-        columns=(*_texts("Case"), *_numbers("Window", *(f"Burst {number}" for number in range(1, most)))),
+        columns=(*text_columns("Case"), *number_columns("Window", *(f"Burst {number}" for number in range(1, most)))),
         rows=tuple((names.case(arm.case), *map(numbers.count, arm.open_after_bursts)) for arm in shown),
     )
 
@@ -308,9 +309,9 @@ def failures(findings: Findings) -> Table:
     return Table(
         caption="Failed requests by kind, summed over the trials of a case",
         columns=(
-            *_texts("Case", "Kind"),
-            *_numbers("Failures", "Share of requests"),
-            *_texts("Example"),
+            *text_columns("Case", "Kind"),
+            *number_columns("Failures", "Share of requests"),
+            *text_columns("Example"),
         ),
         rows=tuple(_failure_row(names, row) for row in findings.failures),
     )
@@ -320,63 +321,12 @@ def _failure_row(names: Labels, row: FailureRow) -> tuple[str, ...]:
     return (names.case(row.case), row.kind, numbers.count(row.count), numbers.percentage(row.share), example(row))
 
 
-def spread(findings: Findings) -> Table:
-    """How requests spread in each server mode, in the trial that saw most of them; no rows where nothing could."""
-    names = Labels.of(findings)
-    most: dict[str, Spread] = {}
-    for trial in findings.trials:
-        if trial.spread and max(len(trial.spread.by_process), len(trial.spread.by_thread)) > 1:
-            known = most.setdefault(str(names.mode(trial.case)), trial.spread)
-            if trial.spread.requests > known.requests:
-                most[str(names.mode(trial.case))] = trial.spread
-    return Table(
-        caption="The busiest process and thread of each server mode, and how it was chosen among those that were idle",
-        columns=(
-            *_texts("Server mode"),
-            *_numbers("Requests", "Busiest process"),
-            *_texts("Chosen"),
-            *_numbers("Busiest thread"),
-            *_texts("Chosen"),
-        ),
-        rows=tuple(_spread_row(called, seen) for called, seen in sorted(most.items())),
-    )
-
-
-def _spread_row(called: str, seen: Spread) -> tuple[str, ...]:
-    return (
-        called,
-        numbers.count(seen.requests),
-        *_share(seen.by_process, seen.processes),
-        *_share(seen.by_thread, seen.threads),
-    )
-
-
-def _share(shares: Sequence[float], rules: Dispatch) -> tuple[str, str]:
-    if not shares:
-        return numbers.MISSING, numbers.MISSING
-    return numbers.percentage(shares[0]), chosen(rules) if len(shares) > 1 else numbers.MISSING
-
-
-def chosen(rules: Dispatch) -> str:
-    """The rules that choose, the one that does most often first.
-
-    >>> from loadlab.model.fleet import Dispatch
-    >>> chosen(Dispatch(recent=1.0, random=0.0)), chosen(Dispatch(longest_idle=0.75, random=0.25))
-    ('last used', 'longest idle 75 %, random 25 %')
-    """
-    shares = {words: getattr(rules, name) for name, words in RULES.items()}
-    there = sorted((share, words) for words, share in shares.items() if share >= LEAST_SHARE)
-    if len(there) == 1:
-        return there[0][1]
-    return ", ".join(f"{words} {numbers.percentage(share)}" for share, words in reversed(there))
-
-
 def modes(findings: Findings) -> Table:
     """Every server mode with all of its parameters: elsewhere a report names those that vary."""
     servers = dict.fromkeys(arm.case.server for arm in findings.arms)
     return Table(
         caption="server modes",
-        columns=_texts("Name", "Parameters"),
+        columns=text_columns("Name", "Parameters"),
         rows=tuple((title(server.name), f"{server.name}: {_parameters(server)}") for server in servers),
     )
 
@@ -388,7 +338,7 @@ def _parameters(server: Config) -> str:
 def environment(findings: Findings) -> tuple[Table, ...]:
     """One table per part of the environment: versions, machine, database settings and so on."""
     return tuple(
-        Table(caption=part, columns=_texts("Name", "Value"), rows=_settings_rows(values))
+        Table(caption=part, columns=text_columns("Name", "Value"), rows=_settings_rows(values))
         for part, values in findings.environment.items()
     )
 
@@ -405,11 +355,11 @@ def trials(findings: Findings, *, only_unusable: bool = False) -> Table:
     return Table(
         caption="Trials that no estimate uses" if only_unusable else "Every trial in the order of execution",
         columns=(
-            *_numbers("Order", "Block"),
-            *_texts("Case", "State"),
-            *_numbers("Requests", "Failures", "Requests/s", "p50 ms", "p95 ms", "p99 ms"),
-            *_numbers("Opened", "Peak open", "Left open"),
-            *_texts("Exact", "Reason"),
+            *number_columns("Order", "Block"),
+            *text_columns("Case", "State"),
+            *number_columns("Requests", "Failures", "Requests/s", "p50 ms", "p95 ms", "p99 ms"),
+            *number_columns("Opened", "Peak open", "Left open"),
+            *text_columns("Exact", "Reason"),
         ),
         rows=tuple(_trial_row(called[trial.case], trial) for trial in sorted(chosen, key=lambda trial: trial.order)),
     )
@@ -438,32 +388,3 @@ def _exact(counts: Connections) -> str:
     if not counts.judged:
         return numbers.NOT_JUDGED
     return "yes" if counts.exact else "no"
-
-
-def over_an_hour(findings: Findings) -> Table:
-    """A row for each server mode and age; none where no trial recorded how requests used their connections."""
-    names = Labels.of(findings)
-    return Table(
-        caption="Expected over one hour at the rate of requests that was measured",
-        columns=(
-            *_texts("Server mode", "CONN_MAX_AGE"),
-            *_numbers("Requests/s", "Open", "Opened", "Opened per second", "Reuse"),
-        ),
-        rows=tuple(
-            _hour_row(str(names.mode(one.condition)), one.rate, age)
-            for one in findings.over_an_hour
-            for age in one.ages
-        ),
-    )
-
-
-def _hour_row(mode: str, rate: float, age: AgeOverAnHour) -> tuple[str, ...]:
-    return (
-        mode,
-        numbers.age(age.max_age),
-        numbers.figure(rate),
-        numbers.figure(age.open),
-        numbers.count(age.opened),
-        numbers.figure(age.opens_per_second),
-        numbers.percentage(age.reuse),
-    )

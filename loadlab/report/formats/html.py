@@ -7,7 +7,18 @@ from functools import cache
 from typing import TYPE_CHECKING, ClassVar
 
 from loadlab.report import labels, numbers
-from loadlab.report.content import added_latency, aftermaths, charts, gates, matrix, story, tables, verdicts
+from loadlab.report.content import (
+    added_latency,
+    aftermaths,
+    charts,
+    gates,
+    matrix,
+    over_an_hour,
+    spread,
+    story,
+    tables,
+    verdicts,
+)
 from loadlab.report.formats.base import Report
 from loadlab.report.page import parts
 from loadlab.report.templating import dense_rows, templates
@@ -42,6 +53,8 @@ class HtmlPage(Report):
             latency_lead=added_latency.LEAD,
             aftermaths=aftermaths.build(findings),
             aftermaths_title=aftermaths.TITLE,
+            spread=spread.build(findings),
+            over_an_hour=over_an_hour.build(findings),
         )
         return numbers.writable(page)
 

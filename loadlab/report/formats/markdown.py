@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, ClassVar
 
 from loadlab.model.text import printable
 from loadlab.report import numbers
-from loadlab.report.content import added_latency, aftermaths, gates, matrix, story, tables, verdicts
+from loadlab.report.content import (
+    added_latency,
+    aftermaths,
+    gates,
+    matrix,
+    over_an_hour,
+    spread,
+    story,
+    tables,
+    verdicts,
+)
 from loadlab.report.formats.base import Report
 from loadlab.report.markup import bullets, escape, grid, table
 from loadlab.store import layout
@@ -46,7 +56,7 @@ class Markdown(Report):
             *_over_an_hour(findings),
             *_section("Connection accounts", tables.accounts(findings)),
             *_section("Quiet spells", tables.bursts(findings)),
-            *_section(story.SPREAD, tables.spread(findings)),
+            *_section(story.SPREAD, spread.build(findings)),
             *_section("Probes", tables.quantities(findings)),
             *_section("Failed requests", tables.failures(findings)),
             *_section("Trials left out", tables.trials(findings, only_unusable=True)),
@@ -187,7 +197,7 @@ def _opens(findings: Findings) -> Iterator[str]:
 
 
 def _over_an_hour(findings: Findings) -> Iterator[str]:
-    yield from _section(story.HOUR, tables.over_an_hour(findings))
+    yield from _section(story.HOUR, over_an_hour.build(findings))
     yield from (escape(sentence) for sentence in story.over_an_hour(findings))
 
 

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from loadlab.report import numbers
 from loadlab.report.console import bullets, flat, printed
-from loadlab.report.content import added_latency, aftermaths, gates, matrix, story, tables, verdicts
+from loadlab.report.content import added_latency, aftermaths, gates, matrix, over_an_hour, story, tables, verdicts
 from loadlab.report.formats.base import Report
 from loadlab.report.markup import plain
 from loadlab.store import layout
@@ -70,7 +70,7 @@ def _parts(findings: Findings, *, narrow: bool) -> Iterator[RenderableType]:
     if opens.rows:
         notes = (plain(sentence, "dim") for sentence in (opens.caption, *story.opens(findings)))
         yield from _section(story.OPENS, Group(*notes, flat(opens)))
-    hour = tables.over_an_hour(findings)
+    hour = over_an_hour.build(findings)
     if hour.rows:
         notes = (plain(sentence, "dim") for sentence in story.over_an_hour(findings))
         yield from _section(story.HOUR, Group(*notes, flat(hour)))
