@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import psycopg2
 import pytest
 from every import every
+from faulted import assert_in_window, failed_at, planned
 from patience import await_that
 from psycopg2.extensions import make_dsn
 
@@ -31,26 +32,17 @@ pytestmark = pytest.mark.process
 
 
 def restart(mode: str = "fast", *, at: float = 0.2) -> PlannedFault:
-    return PlannedFault(config=Config(name="database_restart", parameters={"mode": mode}), at=at)
+    return planned("database_restart", at=at, mode=mode)
 
 
 def terminated(*, share: float) -> PlannedFault:
-    return PlannedFault(config=Config(name="backend_terminate", parameters={"share": share}), at=0.2)
+    return planned("backend_terminate", share=share)
 
 
 def assert_came_and_went(done: Trial) -> None:
     """The fault was applied in time, requests failed from then on and not before, and all sides agree."""
-    seen = done.fault_seen
-    assert done.state == "complete", done.reason
-    assert seen is not None
-    assert seen.applied is not None
-    assert seen.lifted is not None
-    assert done.case.fault is not None
-    assert done.window_start + done.case.fault.at <= seen.began <= seen.applied <= seen.lifted <= done.window_end
-    failed = [ended for ended, failure in zip(done.requests.ended, done.requests.failed, strict=True) if failure]
-    assert failed
-    assert min(failed) >= seen.began
-    assert done.connections.exact, done.connections.mismatches
+    assert_in_window(done)
+    assert failed_at(done)
     assert done.connections.sessions == done.connections.after_stop.opened
     cpu = done.cpu_seconds
     assert all(part is None or part >= 0 for part in (cpu.app, cpu.database, cpu.generator, cpu.pooler, cpu.proxy)), cpu

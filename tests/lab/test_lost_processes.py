@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from every import every
@@ -82,21 +82,20 @@ SEVERAL = {"asgi": 2, "granian": 2, "uvicorn_wsgi": 2, "hypercorn_wsgi": 2, "gra
 REPLACING = ["sync", "gthread", "gevent", "gunicorn_asgi", "uvicorn_worker", "asgi", "granian", "uwsgi", "nginx"]
 
 
+def with_several_workers(trial: TrialRunner, server: str, strategy: str, **more: Any) -> Trial:
+    """A trial of a mode that has another worker when one is gone."""
+    name, parameters = STRATEGY[strategy]
+    workers = {"workers": SEVERAL[server]} if server in SEVERAL else {}
+    made = config_of(STRATEGIES, name, parameters, "strategy")
+    return trial(server, strategy=made, driver="psycopg", **more, **workers)
+
+
 @pytest.mark.slow
 @every("which", ["one", "all_but_one", "all"])
 @every("server", REPLACING)
 @every("strategy", STRATEGY)
 def test_a_killed_worker_loses_no_count_in_any_mode(trial: TrialRunner, server: str, strategy: str, which: str) -> None:
-    name, parameters = STRATEGY[strategy]
-    workers = {"workers": SEVERAL[server]} if server in SEVERAL else {}
-    done = trial(
-        server,
-        strategy=config_of(STRATEGIES, name, parameters, "strategy"),
-        driver="psycopg",
-        window_seconds=4.0,
-        fault=planned("worker_kill", which=which),
-        **workers,
-    )
+    done = with_several_workers(trial, server, strategy, window_seconds=4.0, fault=planned("worker_kill", which=which))
     assert_in_window(done)
     assert done.fault_seen is not None
     assert answered_after(done, done.fault_seen.lifted or 0)
@@ -106,17 +105,9 @@ def test_a_killed_worker_loses_no_count_in_any_mode(trial: TrialRunner, server: 
 @every("server", [*REPLACING, "hypercorn_wsgi"])
 @every("strategy", STRATEGY)
 def test_a_reload_loses_no_count_in_any_mode(trial: TrialRunner, server: str, strategy: str) -> None:
-    name, parameters = STRATEGY[strategy]
-    workers = {"workers": SEVERAL[server]} if server in SEVERAL else {}
-    done = trial(
-        server,
-        strategy=config_of(STRATEGIES, name, parameters, "strategy"),
-        driver="psycopg",
-        window_seconds=12.0,
-        fault=planned("worker_restart"),
-        **workers,
+    assert_in_window(
+        with_several_workers(trial, server, strategy, window_seconds=12.0, fault=planned("worker_restart"))
     )
-    assert_in_window(done)
 
 
 @pytest.mark.slow
