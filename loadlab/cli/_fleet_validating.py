@@ -104,7 +104,7 @@ def _validated(drawn: Sequence[Configuration], folder: Path, arguments: argparse
 
 
 def _run(validating: Validating, running: Lanes, drawn: Sequence[Configuration], arguments: argparse.Namespace) -> None:
-    """All trials; those that were measured are explained, whatever ends them."""
+    """All trials; those that were measured are explained, also where the rest is given up."""
     of = {one.configuration.number: one for one in validating.validation.predictions}
     expected = mean(one.seconds + OVERHEAD_SECONDS for one in drawn) / arguments.lanes
     try:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Literal, Protocol
 
 from loadlab.model.bounds import STRICT
 from loadlab.model.causes import Cause
-from loadlab.model.planned_fault import Bound  # noqa: TC001  whoever reads parameters evaluates all annotations
+from loadlab.model.planned_fault import Bound  # noqa: TC001  all annotations are evaluated where parameters are read
 
 if TYPE_CHECKING:
     import signal

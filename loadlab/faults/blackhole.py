@@ -1,4 +1,4 @@
-"""A black hole: packets vanish, and nobody is told."""
+"""A black hole: packets vanish, and neither side is told."""
 
 from __future__ import annotations
 

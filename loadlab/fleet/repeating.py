@@ -15,7 +15,7 @@ from loadlab.fleet.engine.simulate import engine_for, simulate
 if TYPE_CHECKING:
     from loadlab.model.fleet import Application, Keeping, Numbers, Scene, Simulated
 
-USUAL: Final = 10  # repeats, where nobody names a number
+USUAL: Final = 10  # repeats, where no number is given
 FEWEST: Final = 4
 SOON: Final = 6.0  # seconds, of all repeats on one core
 LONG: Final = 4.0  # the same from where on more processes are worth their start

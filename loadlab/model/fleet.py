@@ -63,8 +63,8 @@ class ProcessesEnd:
     """All processes of the hosts from `first` to before `last` end at `at`, and others serve from `serving_again` on.
 
     In between, these hosts get no requests, and the others share theirs. The connections of the old processes are
-    open until `gone`: at `at` after an orderly end, later where old and new overlap (blue/green), or where nobody tells
-    PostgreSQL that a host is lost. They serve no request meanwhile.
+    open until `gone`: at `at` after an orderly end, later where old and new overlap (blue/green), or where PostgreSQL
+    does not learn that a host is lost. They serve no request meanwhile.
     """
 
     at: float

@@ -78,7 +78,7 @@ class AfterMoment:
 class LargestFleet:
     """How many hosts fit, each with its share of the same traffic and events.
 
-    `bound` is by what threads, pools and pooler can hold at most, whatever comes; None where nothing bounds them.
+    `bound` is by what threads, pools and pooler can hold at most, at any load; None where nothing bounds them.
     `hosts` fit under this traffic; the same number where the bound is reached. None: any number of hosts fits.
     """
 

@@ -1,4 +1,4 @@
-"""When every process and thread of a fleet serves, by whichever rules its servers share out requests."""
+"""When every process and thread of a fleet serves, by the rules with which its server shares out requests."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Backends:
-    """A context; `read` counts the backends, of which there are none while PostgreSQL lets nobody in."""
+    """A context; `read` counts the backends, of which there are none while PostgreSQL accepts none."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -1,4 +1,4 @@
-"""How much of the machine is at work, of whatever process."""
+"""How much of the machine is at work, for any process."""
 
 from __future__ import annotations
 

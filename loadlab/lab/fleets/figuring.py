@@ -47,7 +47,7 @@ class Seen:
 
     @property
     def away(self) -> int:
-        """Samples at which PostgreSQL let nobody in."""
+        """Samples at which PostgreSQL accepted no connection."""
         return int(sum(self.series.of("away")))
 
     @property
