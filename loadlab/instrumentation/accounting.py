@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from loadlab.instrumentation import current
-from loadlab.instrumentation.driver_connections import count_openings, row_of, watch
+from loadlab.instrumentation.driver_connections import backend_of, count_openings, row_of, watch
+from loadlab.instrumentation.holding import opening_unit, presence, thread, unit
 from loadlab.instrumentation.loading import loading
-from loadlab.instrumentation.work import pair_of, present
+from loadlab.instrumentation.work import RUNNING, pair_of, present
 from loadlab.model.metrics import CloseReason
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Accounting:
     _counted_row: Row | None = None  # and the row that served it
     _inherited: Row | None = None  # in a forked child: its own row for a connection of its parent's
     _finalizer: weakref.finalize[Any, Any] | None = None
+    _held: set[Row] | None = None  # of the thread that opened it; its presence would live as long as we refer to it
     _reason: CloseReason | None = CloseReason.EXPLICIT  # None: to be told from the connection when it closes
     _connecting = False
     _attempting = False
@@ -59,6 +61,13 @@ class Accounting:
         else:
             self._row.taken()
             attempt.lent()
+        self._write_down_holder(connection, self._row)
+
+    def _write_down_holder(self, connection: object, row: Row) -> None:
+        by = opening_unit(row.ledger, present(), row, loading=self.opened_while_loading)
+        row.held(backend_of(connection), thread(row.ledger), by)
+        self._held = presence().rows
+        self._held.add(row)
 
     def _count_use(self) -> None:
         """Note that the present unit uses the connection; Django's own questions on connecting are no unit's doing."""
@@ -74,13 +83,19 @@ class Accounting:
         self._counted_for, self._counted_row = work, row
         first = work is None or work.setdefault(self.alias, mine := object()) is mine
         if not row.ledger.mark[0]:
-            row = self._inherited = self._inherited or current.ledger().inherited(self.alias)
-        row.used(first, pair_of(work))
+            row = self._inherited = self._inherited or current.ledger().inherited(self.alias, row.backend)
+        row.used(first, pair_of(work), unit(row.ledger, work, row))
 
     def _end_work(self) -> None:
         """Outside of units, work ends when Django is told so, or when its connection closes."""
-        if present() is None:
+        work = present()
+        if work is None:
             self._counted_for = NOTHING
+        elif RUNNING in work:
+            return
+        row = self._inherited or self._row
+        if row is not None:
+            row.unused()
 
     def _about_to_close(self) -> None:
         """A pool may lend the connection to others before the call that gives it back has returned."""
@@ -93,6 +108,8 @@ class Accounting:
         self._end_work()
         if row is None:
             return
+        if self._held is not None:
+            self._held.discard(row)
         if not getattr(connection, "closed", True):
             if not row.pooled:  # or it was said before, and others may have the connection by now
                 row.returned()  # to a pool of the engine's own, which will close it some day

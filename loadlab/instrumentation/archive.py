@@ -28,17 +28,20 @@ class DamagedError(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Kind:
-    """One kind of file: its name ends in `suffix`, and it holds `cells` + `added` numbers by each of some keys.
+    """One kind of file: its name ends in `suffix`, and it holds the same number of numbers by each of some keys.
 
-    `read` gets the open file, and whether the process that wrote it has ended; it raises DamagedError. The sums of
-    all ended processes are kept in a file named `archive`, in this `version`. There `added` cells are apart from the
-    others: an earlier loadlab of the same version knows nothing of them, and neither writes nor reads them.
+    These are `cells`, `added` and `passing` ones. `read` gets the open file, and whether the process that wrote it has
+    ended; it raises DamagedError. The sums of all ended processes are kept in a file named `archive`, in this
+    `version`. There `added` cells are apart from the others: an earlier loadlab of the same version knows nothing of
+    them, and neither writes nor reads them. The `passing` ones are zero once a process has ended, so that no archive
+    has them.
     """
 
     suffix: str
     version: int
     cells: int
     added: int = 0
+    passing: int = 0
     read: Callable[[int, bool], dict[str, list[int]]]
     archive: str
 
@@ -175,13 +178,14 @@ class Archive:
             return Sums(damaged=1), frozenset()
 
     def _sums_of(self, stored: Any) -> tuple[Sums, frozenset[str]]:  # noqa: ANN401  whatever JSON holds
-        known, none = stored["cells"], [0] * self._kind.added
+        known, none, passing = stored["cells"], [0] * self._kind.added, [0] * self._kind.passing
         added = stored.get("added", {}) if none else {}
-        cells = {key: [*map(int, own), *map(int, added.get(key, none))] for key, own in known.items()}
+        cells = {key: [*map(int, own), *map(int, added.get(key, none)), *passing] for key, own in known.items()}
         sums = Sums(cells=cells, damaged=int(stored["damaged"]))
         numbers = [sums.damaged, *itertools.chain.from_iterable(cells.values())]
         lengths = {(len(own), len(cells[key])) for key, own in known.items()}
-        if stored["version"] != self._kind.version or lengths - {(self._kind.cells, self._kind.cells + len(none))}:
+        expected = (self._kind.cells, self._kind.cells + len(none) + len(passing))
+        if stored["version"] != self._kind.version or lengths - {expected}:
             raise DamagedError("another layout")
         if not all(0 <= number <= LARGEST_SUM for number in numbers):
             raise DamagedError("impossible counts")
@@ -205,7 +209,7 @@ class Archive:
 
     def _store(self, sums: Sums, ended: list[Path]) -> None:
         """Replace the archive, before the files are removed; a death in between counts nothing twice."""
-        known = self._kind.cells
+        known, until = self._kind.cells, self._kind.cells + self._kind.added
         stored = {
             "version": self._kind.version,
             "damaged": sums.damaged,
@@ -213,11 +217,23 @@ class Archive:
             "cells": {key: cells[:known] for key, cells in sums.cells.items()},
         }
         if self._kind.added:
-            stored["added"] = {key: cells[known:] for key, cells in sums.cells.items()}
+            stored["added"] = {key: cells[known:until] for key, cells in sums.cells.items()}
         path = self._directory / self._kind.archive
         draft = path.with_suffix(".draft")
         draft.write_text(json.dumps(stored))
         draft.replace(path)
+
+
+def live_files(directory: Path, kind: Kind) -> Iterator[tuple[Path, int]]:
+    """The files of processes that live, each open as long as the caller looks at it.
+
+    Raises:
+        OSError: the directory cannot be read.
+    """
+    for path in sorted(directory.glob(f"*{kind.suffix}")):
+        with suppress(FileNotFoundError, PermissionError, DamagedError), _opened(path) as file:
+            if not _try_lock(file):
+                yield path, file
 
 
 def _remove(files: list[Path]) -> None:

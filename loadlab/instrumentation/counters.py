@@ -10,6 +10,7 @@ from loadlab.instrumentation.archive import Archive
 from loadlab.instrumentation.ledger_file import LEDGERS
 from loadlab.model.counts import ConnectionCounts
 from loadlab.model.metrics import CONNECTION, CloseReason, ConnectError, ProcessRole, UnitKind
+from loadlab.model.open_connections import COUNTED, Holder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -68,6 +69,11 @@ class Totals:
     def roles(self) -> dict[ProcessRole, tuple[int, int]]:
         """Connections by what their process is for: how many are open, and how many were opened."""
         return _with_rest(ProcessRole.OTHER, (self.open, self.opened), self._pairs(ProcessRole, layout.ROLES_AT))
+
+    @property
+    def holders(self) -> dict[Holder, int]:
+        """Open connections by who holds them."""
+        return {holder: self.cells[layout.HOLDERS_AT + holder] for holder in COUNTED}
 
     def _other_units(self) -> dict[str, int]:
         """Those that are no requests, by the words that a metric has for them."""

@@ -12,6 +12,7 @@ from loadlab.instrumentation.accounting import Accounting
 from loadlab.instrumentation.advice import advise
 from loadlab.instrumentation.connect_errors import kind_of
 from loadlab.instrumentation.driver_connections import watch
+from loadlab.instrumentation.holding import presence
 from loadlab.model.metrics import CloseReason
 from loadlab.wrapping import WrapperMixin, mixed, put_in_front
 
@@ -37,10 +38,12 @@ class CountingMixin(Accounting, WrapperMixin):
             advise(self, sys.exc_info()[1])
 
     def adopted(self) -> None:
+        presence()  # as old as the wrapper
         self.opened_while_loading = self.connection is not None
         if self.connection is not None:
             self._row = current.ledger().found_open(self.alias)
             self._finalizer = watch(self.connection, self, self._row)
+            self._write_down_holder(self.connection, self._row)
 
     def connect(self) -> None:
         # Django asks the first connection of a process for the server's version: no request's doing.

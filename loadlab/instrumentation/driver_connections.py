@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import inspect
 import weakref
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager, suppress
+from operator import attrgetter, methodcaller
+from typing import TYPE_CHECKING, Any, Final
 
 from loadlab.instrumentation import current
 from loadlab.instrumentation.connect_errors import kind_of
+from loadlab.instrumentation.holding import thread
 from loadlab.model.metrics import CloseReason
 
 if TYPE_CHECKING:
@@ -91,6 +93,7 @@ def _opening(alias: str) -> Iterator[Callable[[Any], Any]]:
 
     def opened(connection: Any) -> Any:  # noqa: ANN401
         row.opened()
+        row.held(backend_of(connection), thread(row.ledger), 0)
         row.returned()
         watch(connection, connection, row)
         return connection
@@ -106,3 +109,20 @@ def _write_down_close(connection: Any) -> None:  # noqa: ANN401
     row = row_of(connection)
     if row is not None and connection.closed:  # newer pools have close() give a lent connection back
         row.closed(CloseReason.POOL)
+
+
+def backend_of(connection: Any) -> int:  # noqa: ANN401  of any driver
+    """The number that the database has for this connection: the pid of PostgreSQL's process; 0 when it is not told.
+
+    What a pooler tells is of itself.
+    """
+    for ask in _ASK_FOR_BACKEND:
+        with suppress(Exception):  # another driver, or a connection that is gone
+            return int(ask(connection))
+    return 0
+
+
+_ASK_FOR_BACKEND: Final[tuple[Callable[[Any], int], ...]] = (
+    attrgetter("info.backend_pid"),  # psycopg, and psycopg2 from 2.8
+    methodcaller("thread_id"),  # mysqlclient
+)

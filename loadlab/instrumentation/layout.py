@@ -8,10 +8,12 @@ two places, and nothing that a finaliser does is more than such a store.
     offset 0             header cells, then the names of the database aliases
     offset BANKS_OFFSET  two banks of totals, of which `TURN % 2` is the one that holds
     offset UNITS_OFFSET  two banks of units by kind, of which the same holds
-    offset ROWS_OFFSET   rows, in segments; the file grows by a segment at a time
+    offset NAMES_OFFSET  names of units of work and of threads, to which rows refer by their numbers
+    offset ROWS_OFFSET   rows, in segments; behind each segment one that says who holds each of its connections
 
-An earlier loadlab knows no kinds of units and no roles. It leaves their cells zero in what it writes, and skips them in
-what it reads: so processes of both may share a folder during an upgrade.
+An earlier loadlab knows no kinds of units, no roles and no holders. It leaves their cells zero in what it writes, and
+skips them in what it reads: so processes of both may share a folder during an upgrade. To it a segment of holders is
+one of rows that were never in use.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from loadlab.model.metrics import (
     ProcessRole,
     UnitKind,
 )
+from loadlab.model.open_connections import COUNTED
 
 if TYPE_CHECKING:
     from collections.abc import MutableSequence, Sequence
@@ -41,9 +44,9 @@ NS_PER_SECOND: Final = 1_000_000_000
 NS_PER_US: Final = 1_000
 
 # Header cells; TURN grows by one whenever a finished row has been moved into the totals.
-# ROLE is set when the first row begins, and stays.
-MAGIC_CELL, VERSION_CELL, TURN_CELL, ROLE_CELL = range(4)
-HEADER_CELLS: Final = 4
+# ROLE is set when the first row begins, and stays. HOLDERS is 1 where segments of rows have holders behind them.
+MAGIC_CELL, VERSION_CELL, TURN_CELL, ROLE_CELL, HOLDERS_CELL = range(5)
+HEADER_CELLS: Final = 5
 ALIASES: Final = 16
 ALIAS_BYTES: Final = 128
 ALIASES_OFFSET: Final = 1024
@@ -56,6 +59,20 @@ PAIR: Final = 2
 ROW_CELLS: Final = 16  # so that a segment is as long as the largest page, to which files are mapped
 UNKNOWN_NS: Final = -1  # CONNECT_NS of a connection that was open when counting began
 ROWS_PER_SEGMENT: Final = 512
+
+# Cells of the holder of a row's connection, so far behind the row; the first two are those that make it no row.
+# BACKEND: the process of PostgreSQL, or the number that another database has for the connection. THREAD: the kernel's.
+# THREAD_NAME, OPENED_BY, USED_BY: numbers of names. USED_NS: when the last unit of work began to use it, and USING
+# whether that has not ended.
+HOLDER: Final = ROWS_PER_SEGMENT * ROW_CELLS
+_, _, BACKEND, THREAD, THREAD_NAME, OPENED_BY, USED_BY, USED_NS, USING, LIFE = range(HOLDER, HOLDER + 10)
+ROW_WITH_HOLDER_CELLS: Final = HOLDER + ROW_CELLS
+
+# Values of LIFE: whether the thread or greenlet that opened it still lives. KEPT: it has ended, the garbage collector
+# has been where the connection would have gone, and something still refers to it.
+ALIVE: Final = 1
+ENDED: Final = 2
+KEPT: Final = 3
 
 # Values of STATE: LENT, FAILED + kind and CLOSED + reason are final.
 FREE: Final = 0
@@ -98,13 +115,18 @@ UNIT_CELLS: Final = PAIR * (len(UnitKind) - 1)
 ROLES_AT: Final = UNITS_AT + UNIT_CELLS  # open and opened, of each role but "other"
 ROLE_CELLS: Final = PAIR * (len(ProcessRole) - 1)
 ADDED_CELLS: Final = UNIT_CELLS + ROLE_CELLS
-CELLS: Final = ALIAS_CELLS + ADDED_CELLS
+HOLDERS_AT: Final = ALIAS_CELLS + ADDED_CELLS  # open, by holder
+HOLDER_CELLS: Final = len(COUNTED)
+CELLS: Final = HOLDERS_AT + HOLDER_CELLS
 
 # A bank starts with the SEQUENCE of the row that was added to it last.
 BANK_CELLS: Final = 1 + ALIASES * ALIAS_CELLS
 BANKS_OFFSET: Final = 4096
 UNITS_OFFSET: Final = 32 * 1024
 UNITS_BANK_CELLS: Final = ALIASES * UNIT_CELLS
+NAMES_OFFSET: Final = 36 * 1024
+NAMES: Final = 200  # number 0 is no name, and the last one stands for all names beyond
+NAME_BYTES: Final = 128
 ROWS_OFFSET: Final = 64 * 1024  # a multiple of mmap's granularity on every platform
 SEGMENT_BYTES: Final = ROWS_PER_SEGMENT * ROW_CELLS * CELL_BYTES
 DIGEST_CHARACTERS: Final = 8

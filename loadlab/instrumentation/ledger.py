@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from loadlab.instrumentation import layout
 from loadlab.instrumentation.fork_detection import fork_detector
 from loadlab.instrumentation.process_file import ProcessFile
-from loadlab.model.metrics import CloseReason, ProcessRole
+from loadlab.model.metrics import OTHER, CloseReason, ProcessRole, UnitKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,13 +22,15 @@ if TYPE_CHECKING:
 
     from loadlab.model.metrics import ConnectError
 
-OTHER_ALIAS: Final = "other"  # all aliases beyond the ledger's capacity
+OTHER_ALIAS: Final = OTHER  # all aliases beyond the ledger's capacity
 SUFFIX: Final = ".ledger"
 OPEN: Final = (layout.OPEN,)
 ATTEMPTED: Final = (layout.CONNECTING, layout.WAITING)
 # All cells of a row but STATE, which is stored by itself and last.
 _put_cells: Final = struct.Struct(f"{layout.ROW_CELLS - 1}q").pack_into
 _NO_USES: Final = (0,) * (layout.ROW_CELLS - layout.CONNECT_NS)
+_put_holder: Final = struct.Struct(f"{layout.ROW_CELLS}q").pack_into
+_NO_HOLDER: Final = (0,) * layout.ROW_CELLS
 
 
 class Row:
@@ -70,13 +72,46 @@ class Row:
         """Note that its pool has it, to be lent out again."""
         self._cells[layout.POOL] = layout.AVAILABLE
 
-    def used(self, first: bool = True, pair: int = 0) -> None:  # noqa: FBT001, FBT002  keywords would cost as much as counting
+    @property
+    def backend(self) -> int:
+        """Its number at the database."""
+        return self._cells[layout.BACKEND]
+
+    def held(self, backend: int, holder: tuple[int, int], unit: int) -> None:
+        """Note who has opened it: the thread, by the kernel's number and that of its name, and the unit of work."""
+        cells = self._cells
+        cells[layout.BACKEND] = backend
+        cells[layout.THREAD], cells[layout.THREAD_NAME] = holder
+        cells[layout.OPENED_BY] = unit
+        cells[layout.LIFE] = layout.ALIVE
+
+    def named(self, unit: int) -> None:
+        """Note the name of the unit that uses it, and may have opened it, which was not known before."""
+        cells = self._cells
+        if cells[layout.SEQUENCE] == self._sequence:
+            cells[layout.USED_BY] = unit
+            cells[layout.OPENED_BY] = cells[layout.OPENED_BY] or unit
+
+    def unused(self) -> None:
+        """Note that the unit that used it has ended."""
+        self._cells[layout.USING] = 0
+
+    def left(self, life: int = layout.ENDED) -> None:
+        """Note that the thread or greenlet which could find it has ended."""
+        cells = self._cells
+        if self.ledger.mark[0] and cells[layout.SEQUENCE] == self._sequence and cells[layout.STATE] == layout.OPEN:
+            cells[layout.LIFE] = life
+
+    def used(self, first: bool = True, pair: int = 0, unit: int = 0) -> None:  # noqa: FBT001, FBT002  keywords would cost as much as counting
         """Count one more unit of work that it serves; called by the connection's own thread only.
 
         `first`: the unit uses the database for the first time, and so is counted here and nowhere else. `pair`: how far
-        the cells of its kind are from those of requests.
+        the cells of its kind are from those of requests. `unit`: the number of its name.
         """
         cells = self._cells
+        cells[layout.USED_NS] = time.monotonic_ns()
+        cells[layout.USED_BY] = unit
+        cells[layout.USING] = 1
         served = cells[layout.SERVED]
         if first and served:
             cells[layout.REUSED + pair] += 1
@@ -125,6 +160,9 @@ class Ledger:
         self._taking = False
         self._unused: deque[memoryview] = deque()
         self._aliases: dict[str, int] = {}
+        self._names: dict[str, int] = {}
+        self._unit_numbers: dict[tuple[int, str], int] = {}
+        self._name_numbers = count(1)
         self._alias_numbers = count()
         self._sequences = count(1)
         self._map_header()
@@ -136,6 +174,7 @@ class Ledger:
         self._banks = _two(cells, layout.BANKS_OFFSET, layout.BANK_CELLS)
         self._units = _two(cells, layout.UNITS_OFFSET, layout.UNITS_BANK_CELLS)
         self._header = cells[: layout.HEADER_CELLS]
+        self._header[layout.HOLDERS_CELL] = 1
         self._header[layout.VERSION_CELL] = layout.VERSION
         self._header[layout.MAGIC_CELL] = layout.MAGIC
 
@@ -153,9 +192,10 @@ class Ledger:
         row.opened(connect_ns=layout.UNKNOWN_NS)
         return row
 
-    def inherited(self, alias: str) -> Row:
+    def inherited(self, alias: str, backend: int = 0) -> Row:
         """Begin a row for what this process does with a connection that its parent has opened, and counts."""
         row = self._begin(alias, layout.INHERITED)
+        row.held(backend, (0, 0), 0)
         row.used(False)  # noqa: FBT003  by its parent
         return row
 
@@ -169,6 +209,7 @@ class Ledger:
             if sequence == 1:
                 self._header[layout.ROLE_CELL] = self._role()
             now_ns = time.monotonic_ns()
+            _put_holder(cells, layout.HOLDER * layout.CELL_BYTES, *_NO_HOLDER)
             _put_cells(cells, layout.SEQUENCE * layout.CELL_BYTES, sequence, number, now_ns, *_NO_USES)
             cells[layout.STATE] = state
             return Row(self, cells, sequence)
@@ -206,7 +247,7 @@ class Ledger:
         new[:] = old
         units = self._units[(turn + 1) % 2]
         units[:] = self._units[turn % 2]
-        row = cells.tolist()
+        row = cells[: layout.ROW_CELLS].tolist()
         layout.add_row(new, 1 + row[layout.ALIAS] * layout.ALIAS_CELLS, row)
         layout.add_units(units, row)
         new[0] = row[layout.SEQUENCE]
@@ -216,24 +257,45 @@ class Ledger:
 
     def _grow(self) -> None:
         try:
-            segment = self._file.mapped(layout.SEGMENT_BYTES).cast("q")
+            segment = self._file.mapped(2 * layout.SEGMENT_BYTES).cast("q")
         except OSError as error:
             # The site goes on, and what the file has no room for is in no count.
             logging.getLogger("loadlab").error(  # noqa: TRY400  the words are all that there is to say
                 "Connections are not counted any more: %s: %s", self._file.path, error
             )
-            segment = _memory(layout.SEGMENT_BYTES)
-        starts = range(0, len(segment), layout.ROW_CELLS)
-        self._unused.extend(segment[start : start + layout.ROW_CELLS] for start in starts)
+            segment = _memory(2 * layout.SEGMENT_BYTES)
+        starts = range(0, layout.HOLDER, layout.ROW_CELLS)
+        self._unused.extend(segment[start : start + layout.ROW_WITH_HOLDER_CELLS] for start in starts)
 
     def _alias(self, name: str) -> int:
         number = next(self._alias_numbers)
         if number >= layout.ALIASES - 1:
             name, number = OTHER_ALIAS, layout.ALIASES - 1
-        encoded = layout.fitted(name, layout.ALIAS_BYTES)
-        start = layout.ALIASES_OFFSET + number * layout.ALIAS_BYTES
-        self._bytes[start : start + len(encoded)] = encoded
+        self._write_name(layout.ALIASES_OFFSET + number * layout.ALIAS_BYTES, name, layout.ALIAS_BYTES)
         return self._aliases.setdefault(name, number)
+
+    def unit(self, pair: int, name: str) -> int:
+        """The number of a unit of work, of the kind whose cells are so far from those of requests."""
+        return self._unit_numbers.get((pair, name)) or self._begin_unit(pair, name)
+
+    def _begin_unit(self, pair: int, name: str) -> int:
+        number = self.name(f"{UnitKind(pair // layout.PAIR).label}:{name}")
+        return number if number == layout.NAMES - 1 else self._unit_numbers.setdefault((pair, name), number)
+
+    def name(self, text: str) -> int:
+        """The number of a name that rows refer to: 0 of none, and the last one of all beyond the capacity."""
+        return self._names.get(text) or (self._begin_name(text) if text else 0)
+
+    def _begin_name(self, text: str) -> int:
+        number = next(self._name_numbers)
+        if number >= layout.NAMES - 1:
+            text, number = OTHER, layout.NAMES - 1
+        self._write_name(layout.NAMES_OFFSET + number * layout.NAME_BYTES, text, layout.NAME_BYTES)
+        return self._names.setdefault(text, number)
+
+    def _write_name(self, start: int, name: str, size: int) -> None:
+        encoded = layout.fitted(name, size)
+        self._bytes[start : start + len(encoded)] = encoded
 
     def release_after_fork(self) -> None:
         """Leave the file to the parent, in a forked child."""

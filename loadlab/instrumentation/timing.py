@@ -11,15 +11,15 @@ from django.core.handlers.base import BaseHandler
 from django.core.handlers.wsgi import WSGIHandler
 
 from loadlab.instrumentation import current
-from loadlab.instrumentation.work import COMING, RUNNING, Work, become, present
-from loadlab.model.metrics import HTTP_METHODS, OTHER, STATUS_CLASSES, UNMATCHED
+from loadlab.instrumentation.holding import name_earlier
+from loadlab.instrumentation.work import COMING, RUNNING, UNIT, UNNAMED, Work, become, present
+from loadlab.model.metrics import HTTP_METHODS, OTHER, ROOT, STATUS_CLASSES, UNMATCHED
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from django.http import HttpRequest, HttpResponseBase
 
-ROOT: Final = "/"  # the route of the site's root is empty, and so would be its label
 COUNTS: Final = "_loadlab_counts"
 INSTALLED: Final = "_loadlab_times"
 _METHODS: Final = frozenset(HTTP_METHODS)
@@ -90,17 +90,18 @@ def _timed(get_response: Callable[..., HttpResponseBase]) -> Callable[..., HttpR
             return get_response(handler, request)
         request._loadlab_counts = True  # type: ignore[attr-defined]  # noqa: SLF001  COUNTS, as fast as can be
         work, maker = _begun()
+        work[UNIT] = request  # until it is answered, and its route is known
         begun_ns = monotonic_ns()
         try:
             response = get_response(handler, request)
         except BaseException as error:
-            _count(request, _class_of(error), begun_ns)
+            _count(request, work, _class_of(error), begun_ns)
             raise
         finally:
             del work[RUNNING]
             if maker and RUNNING in maker:
                 become(maker)
-        _count(request, _CLASSES.get(response.status_code // 100, OTHER), begun_ns)
+        _count(request, work, _CLASSES.get(response.status_code // 100, OTHER), begun_ns)
         return response
 
     setattr(timed, INSTALLED, True)
@@ -114,17 +115,18 @@ def _timed_async(get_response: Callable[..., Awaitable[HttpResponseBase]]) -> Ca
             return await get_response(handler, request)
         request._loadlab_counts = True  # type: ignore[attr-defined]  # noqa: SLF001
         work, maker = _begun()
+        work[UNIT] = request  # until it is answered, and its route is known
         begun_ns = monotonic_ns()
         try:
             response = await get_response(handler, request)
         except BaseException as error:
-            _count(request, _class_of(error), begun_ns)
+            _count(request, work, _class_of(error), begun_ns)
             raise
         finally:
             del work[RUNNING]
             if maker and RUNNING in maker:
                 become(maker)
-        _count(request, _CLASSES.get(response.status_code // 100, OTHER), begun_ns)
+        _count(request, work, _CLASSES.get(response.status_code // 100, OTHER), begun_ns)
         return response
 
     return timed
@@ -135,11 +137,14 @@ def _class_of(error: BaseException) -> str:
     return _FAULT if isinstance(error, Exception) else OTHER
 
 
-def _count(request: HttpRequest, status_class: str, begun_ns: int) -> None:
+def _count(request: HttpRequest, work: Work, status_class: str, begun_ns: int) -> None:
     """By the route as the URL patterns are written, which have no ids in them."""
+    duration_ns = monotonic_ns() - begun_ns
+    match = request.resolver_match
+    route = UNMATCHED if match is None else match.route or ROOT
+    work[UNIT] = route
+    if UNNAMED in work:
+        name_earlier(work)
     if request._loadlab_counts:  # type: ignore[attr-defined]  # noqa: SLF001
-        duration_ns = monotonic_ns() - begun_ns
         method = request.method if request.method in _METHODS else OTHER
-        route = getattr(request.resolver_match, "route", None)
-        route = UNMATCHED if route is None else route or ROOT
         current.request_times().add(route, method, status_class, duration_ns)

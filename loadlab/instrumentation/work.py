@@ -27,8 +27,10 @@ Work = dict[str, object]  # one unit: who has counted it, by alias
 # Keys that no alias has.
 RUNNING: Final = ""  # of a unit that has not ended; of a request, until its response is ready
 COMING: Final = "\0coming"  # of a request that is announced and not yet answered: the unit that makes it, if any
+UNIT: Final = "\0unit"  # the name of the unit; while a request is answered, the request, whose route may not be known
+UNNAMED: Final = "\0unnamed"  # of a request without a name yet: the rows of connections that it has used
 _PAIR: Final = "\0pair"
-_NAME: Final = "\0name"
+_KEY: Final = "\0key"
 _WITHIN: Final = "\0within"  # of a unit that is no request: the request whose thread it takes, if any
 _OUTSIDE: Final = PAIR * UnitKind.OTHER
 
@@ -52,52 +54,62 @@ def running() -> bool:
     return work is not None and RUNNING in work
 
 
-def begin(kind: UnitKind, name: object) -> None:
-    """Begin a unit, which `end` with the same name ends; one that was not ended, after an error, is forgotten."""
+def begin(kind: UnitKind, key: object, name: str = "") -> None:
+    """Begin a unit, which `end` with the same key ends; one that was not ended, after an error, is forgotten.
+
+    `name` says what it does: of all tasks of one function it is the same.
+    """
     before = present()
     request = before if before is not None and _PAIR not in before else None
-    become({RUNNING: None, _PAIR: PAIR * kind, _NAME: name, _WITHIN: request})
+    become({RUNNING: None, _PAIR: PAIR * kind, UNIT: name, _KEY: key, _WITHIN: request})
 
 
-def end(name: object) -> None:
-    """End the unit of this name, if the caller works for it: what comes now is the request's, or outside of units."""
+def end(key: object) -> None:
+    """End the unit of this key, if the caller works for it: what comes now is the request's, or outside of units."""
     work = present()
-    if work is not None and work.get(_NAME) == name:
+    if work is not None and work.get(_KEY) == key:
         work.pop(RUNNING, None)
         become(cast("Work | None", work[_WITHIN]))
 
 
+def nameless(*_: object) -> str:
+    """Of a unit of which only the kind is known."""
+    return ""
+
+
 @contextmanager
-def unit(kind: UnitKind) -> Iterator[None]:
+def unit(kind: UnitKind, name: str = "") -> Iterator[None]:
     """All within is one unit; within a unit that runs already, it belongs to that one."""
     if running():
         yield
         return
-    name = object()
-    begin(kind, name)
+    key = object()
+    begin(kind, key, name)
     try:
         yield
     finally:
-        end(name)
+        end(key)
 
 
-def as_unit(kind: UnitKind, function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function, with each call one unit."""
+def as_unit(kind: UnitKind, function: Callable[..., Any], name: Callable[..., str] = nameless) -> Callable[..., Any]:
+    """The function, with each call one unit; its arguments tell its name."""
 
     @wraps(function)
     def one(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  as the function has it
-        with unit(kind):
+        with unit(kind, name(*args)):
             return function(*args, **kwargs)
 
     return one
 
 
-def as_unit_async(kind: UnitKind, function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+def as_unit_async(
+    kind: UnitKind, function: Callable[..., Awaitable[Any]], name: Callable[..., str] = nameless
+) -> Callable[..., Awaitable[Any]]:
     """The same, of what is awaited."""
 
     @wraps(function)
     async def one(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-        with unit(kind):
+        with unit(kind, name(*args)):
             return await function(*args, **kwargs)
 
     return one

@@ -97,6 +97,7 @@ HTTP_METHODS = ("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", 
 STATUS_CLASSES = ("1xx", "2xx", "3xx", "4xx", "5xx")  # OTHER for a request without a response
 OTHER = "other"
 UNMATCHED = "unmatched"  # the route of requests that no URL pattern has matched
+ROOT = "/"  # the route of the site's root, which is empty in Django
 
 CONNECTIONS_OPEN = Metric(
     "loadlab_db_connections_open",

@@ -15,7 +15,7 @@ def connect(signals: Any) -> None:  # noqa: ANN401  their module
 
 def _started(task_result: Any, **_: Any) -> None:  # noqa: ANN401
     if not work.running():  # enqueued and done on the spot, it belongs to what calls it
-        work.begin(UnitKind.TASK, task_result.id)
+        work.begin(UnitKind.TASK, task_result.id, task_result.task.module_path)
 
 
 def _finished(task_result: Any, **_: Any) -> None:  # noqa: ANN401

@@ -26,8 +26,12 @@ def _replace(module: Any, name: str, counted: Any) -> None:  # noqa: ANN401
     plain = getattr(module, name, None)
     if plain is None:
         return
-    made = counted(UnitKind.TASK, plain)
+    made = counted(UnitKind.TASK, plain, _name)
     executors = [found for path, found in list(sys.modules.items()) if path.startswith(EXECUTORS)]
     for one in executors:
         if getattr(one, name, None) is plain:
             setattr(one, name, made)
+
+
+def _name(job: Any, *_: Any) -> str:  # noqa: ANN401
+    return str(job.func_ref or job.name)

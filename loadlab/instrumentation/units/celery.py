@@ -21,7 +21,7 @@ class Celery(Library):
 
 def _begun(task_id: str, task: Any, **_: Any) -> None:  # noqa: ANN401
     if not (task.request.is_eager and work.running()):  # called on the spot, it belongs to what calls it
-        work.begin(UnitKind.TASK, task_id)
+        work.begin(UnitKind.TASK, task_id, task.name)
 
 
 def _ended(task_id: str, **_: Any) -> None:  # noqa: ANN401

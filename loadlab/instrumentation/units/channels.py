@@ -17,4 +17,9 @@ class Channels(Library):
     def hook(module: Any) -> None:  # noqa: ANN401
         for consumer in (module.AsyncConsumer, module.SyncConsumer):
             # As it is in the class: the sync one is an object of asgiref's, which binds itself when it is looked up.
-            consumer.dispatch = work.as_unit_async(UnitKind.MESSAGE, vars(consumer)["dispatch"])
+            consumer.dispatch = work.as_unit_async(UnitKind.MESSAGE, vars(consumer)["dispatch"], _name)
+
+
+def _name(consumer: Any, *_: Any) -> str:  # noqa: ANN401
+    kind = type(consumer)
+    return f"{kind.__module__}.{kind.__qualname__}"

@@ -31,7 +31,7 @@ def _before(emit: Callable[..., None]) -> Callable[..., None]:
     @wraps(emit)
     def emit_before(broker: Any, signal: str, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
         if signal == BEGINS and not work.running():
-            work.begin(UnitKind.TASK, args[0].message_id)
+            work.begin(UnitKind.TASK, args[0].message_id, args[0].actor_name)
         emit(broker, signal, *args, **kwargs)
 
     return emit_before

@@ -15,4 +15,8 @@ class Huey(Library):
 
     @staticmethod
     def hook(module: Any) -> None:  # noqa: ANN401
-        module.Huey.execute = work.as_unit(UnitKind.TASK, module.Huey.execute)
+        module.Huey.execute = work.as_unit(UnitKind.TASK, module.Huey.execute, _name)
+
+
+def _name(_huey: Any, task: Any, *_: Any) -> str:  # noqa: ANN401
+    return str(task.name)

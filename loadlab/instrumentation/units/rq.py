@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Final
 
@@ -34,12 +35,18 @@ class RQ(Library):
 
 def _counted(perform_job: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(perform_job)
-    def counted(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+    def counted(worker: Any, job: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
         work.end(UNDER_WAY)
-        with work.unit(UnitKind.TASK):
-            return perform_job(*args, **kwargs)
+        with work.unit(UnitKind.TASK, _name(job)):
+            return perform_job(worker, job, *args, **kwargs)
 
     return counted
+
+
+def _name(job: Any) -> str:  # noqa: ANN401
+    with suppress(Exception):  # what the job calls may not be there any more, as the worker is about to find
+        return str(job.func_name)
+    return ""
 
 
 def _runs(codes: set[Any]) -> bool:

@@ -1,0 +1,136 @@
+"""Knows who holds a connection: the thread or greenlet, whether it still lives, and the unit of work.
+
+Django keeps a thread's wrappers in a `Local` of asgiref. What is kept in another one of these lives exactly as long: so
+the end of a `Presence` is the instant from which no later request finds the thread's connections.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import threading
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+from asgiref.local import Local
+
+from loadlab.instrumentation import layout
+from loadlab.instrumentation.roles import serves
+from loadlab.instrumentation.serving import program_of
+from loadlab.instrumentation.work import UNIT, UNNAMED, pair_of
+from loadlab.model.metrics import ROOT, UnitKind
+from loadlab.model.open_connections import GREENLET, START_UP
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from loadlab.instrumentation.ledger import Ledger, Row
+    from loadlab.instrumentation.work import Work
+
+_OUTSIDE: Final = layout.PAIR * UnitKind.OTHER
+_KEY: Final = "presence"
+_local: Final = Local(thread_critical=True)  # as Django's handler has it
+_MANAGING: Final = ("manage", "django-admin", "django")
+_COMMAND: Final = re.compile(r"[A-Za-z_][\w-]*")  # and no path or option
+_NUMBERS: Final = re.compile(r"(?<=[-_])\d+")
+
+
+class Presence:
+    """Of one thread or greenlet: lives as long as it does, and then says of the connections that it held that it left.
+
+    The rows are those of its open connections.
+    """
+
+    __slots__ = ("_canary", "rows")
+
+    def __init__(self) -> None:
+        self.rows: set[Row] = set()
+        self._canary = _Canary(self.rows)
+
+    # What it calls is bound here: while Python exits, modules may be gone.
+    def __del__(self, exiting: Callable[[], bool] = sys.is_finalizing) -> None:
+        if not exiting():
+            _tell(self.rows, layout.ENDED)
+
+
+class _Canary:
+    """Garbage from when its presence ends, in a cycle as Django's wrappers are, and as old as theirs.
+
+    So the search for garbage that finds it would find them as well, and what is open then is kept by something else.
+    """
+
+    __slots__ = ("_itself", "_rows")
+
+    def __init__(self, rows: set[Row]) -> None:
+        self._rows = rows
+        self._itself = self
+
+    def __del__(self, exiting: Callable[[], bool] = sys.is_finalizing) -> None:
+        if not exiting():
+            _tell(self._rows, layout.KEPT)
+
+
+def _tell(rows: set[Row], life: int) -> None:
+    for row in tuple(rows):
+        row.left(life)
+
+
+def presence() -> Presence:
+    """That of the caller's thread, greenlet or, in an event loop, context."""
+    known: Presence | None = getattr(_local, _KEY, None)
+    if known is None:
+        known = Presence()
+        setattr(_local, _KEY, known)
+    return known
+
+
+def thread(ledger: Ledger) -> tuple[int, int]:
+    """The caller's: the kernel's number, and that of its name, in which "*" stands for a number."""
+    # threading.current_thread() would make an object for each thread that Python has not started.
+    known = getattr(threading, "_active", {}).get(threading.get_ident())
+    name = GREENLET if _in_greenlet() else _NUMBERS.sub("*", known.name) if known is not None else ""
+    return threading.get_native_id(), ledger.name(name)
+
+
+def _in_greenlet() -> bool:
+    greenlet: Any = sys.modules.get("greenlet")
+    return greenlet is not None and greenlet.getcurrent().parent is not None
+
+
+def unit(ledger: Ledger, work: Work | None, row: Row) -> int:
+    """The number of the name of the unit that uses a connection; 0 while it is not known.
+
+    A request that uses one before its URL is resolved is named when it ends.
+    """
+    if work is None:
+        return ledger.unit(_OUTSIDE, _command())
+    name = work.get(UNIT)
+    if name is not None and not isinstance(name, str):
+        match = name.resolver_match  # type: ignore[attr-defined]  # a request
+        name = None if match is None else match.route or ROOT
+    if name is not None:
+        return ledger.unit(pair_of(work), name)
+    unnamed: Any = work.setdefault(UNNAMED, [])
+    unnamed.append(row)
+    return 0
+
+
+def name_earlier(work: Work) -> None:
+    """A request is answered: what used a connection before its URL was resolved gets its name."""
+    rows: Any = work.pop(UNNAMED)
+    for row in rows:
+        row.named(row.ledger.unit(pair_of(work), work[UNIT]))
+
+
+def opening_unit(ledger: Ledger, work: Work | None, row: Row, *, loading: bool) -> int:
+    """The same, of the unit that opens it."""
+    return ledger.unit(_OUTSIDE, START_UP) if loading and work is None else unit(ledger, work, row)
+
+
+@cache
+def _command() -> str:
+    """What runs outside of units: a management command or another program; a thread of a server's has no name here."""
+    program, command = program_of(sys.argv[0]) if sys.argv else "", "".join(sys.argv[1:2])
+    if serves() or program.startswith("-"):
+        return ""
+    return command if program in _MANAGING and _COMMAND.fullmatch(command) else program

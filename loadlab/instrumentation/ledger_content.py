@@ -1,0 +1,93 @@
+"""What a ledger's file holds at one instant: its cells, its rows and its names."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+from loadlab.instrumentation import layout
+from loadlab.instrumentation.archive import DamagedError
+from loadlab.model.metrics import UnitKind
+from loadlab.model.open_connections import Holder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_ATTEMPTS: Final = 100  # to read a ledger between two of its turns; one is nearly always enough
+_OUTSIDE: Final = f"{UnitKind.OTHER.label}:"
+_LEFT: Final = (layout.ENDED, layout.KEPT)
+
+
+class LedgerContent:
+    """A copy of the file.
+
+    Raises:
+        DamagedError: it is no ledger of this version.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        whole, rest = divmod(len(content) - layout.ROWS_OFFSET, layout.SEGMENT_BYTES)
+        if whole < 0 or rest:
+            raise DamagedError("not the length of a ledger")
+        self._bytes = memoryview(content)
+        self.cells = self._bytes.cast("q")
+        if self.cells[layout.MAGIC_CELL] != layout.MAGIC or self.cells[layout.VERSION_CELL] != layout.VERSION:
+            raise DamagedError("not a ledger of this version")
+        self.has_holders = bool(self.cells[layout.HOLDERS_CELL])
+
+    @classmethod
+    def of(cls, file: int) -> LedgerContent:
+        """Of an open file, which its process may write to meanwhile."""
+        for _ in range(_ATTEMPTS):
+            content = cls(os.pread(file, os.fstat(file).st_size, 0))
+            turn = os.pread(file, layout.CELL_BYTES, layout.TURN_CELL * layout.CELL_BYTES)
+            if int.from_bytes(turn, "little") == content.cells[layout.TURN_CELL]:
+                break
+        return content
+
+    def bank(self, offset: int, length: int) -> list[int]:
+        """That of two banks whose turn it is."""
+        start = offset // layout.CELL_BYTES + self.cells[layout.TURN_CELL] % 2 * length
+        return self.cells[start : start + length].tolist()
+
+    def rows(self) -> Iterator[memoryview]:
+        """Those that are in use and not yet in the totals, each as long as with its holder, if there are holders."""
+        first, added = layout.ROWS_OFFSET // layout.CELL_BYTES, self.bank(layout.BANKS_OFFSET, layout.BANK_CELLS)[0]
+        length = layout.ROW_WITH_HOLDER_CELLS if self.has_holders else layout.ROW_CELLS
+        for number, sequence in enumerate(self.cells[first + layout.SEQUENCE :: layout.ROW_CELLS].tolist()):
+            if sequence and sequence != added:
+                start = first + number * layout.ROW_CELLS
+                if self.cells[start + layout.STATE] != layout.FREE:
+                    yield self.cells[start : start + length]
+
+    @cached_property
+    def aliases(self) -> list[str]:
+        """By their numbers; "" for those that are not in use."""
+        return self._texts(layout.ALIASES_OFFSET, layout.ALIASES, layout.ALIAS_BYTES)
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Of units of work and of threads, by their numbers."""
+        return self._texts(layout.NAMES_OFFSET, layout.NAMES, layout.NAME_BYTES)
+
+    def _texts(self, offset: int, count: int, size: int) -> list[str]:
+        starts = range(offset, offset + count * size, size)
+        return [bytes(self._bytes[at : at + size]).split(b"\0", 1)[0].decode(errors="replace") for at in starts]
+
+    @cached_property
+    def _outside(self) -> frozenset[int]:
+        """The numbers of what is no request, task or message."""
+        return frozenset(number for number, name in enumerate(self.names) if name.startswith(_OUTSIDE))
+
+    def holder(self, row: memoryview) -> Holder:
+        """Who holds the connection of an open row."""
+        if not self.has_holders:
+            return Holder.UNKNOWN
+        if row[layout.LIFE] in _LEFT:
+            return Holder.LEAKED
+        if row[layout.POOL] == layout.AVAILABLE:
+            return Holder.POOL
+        if (row[layout.USED_BY] if row[layout.SERVED] else row[layout.OPENED_BY]) in self._outside:
+            return Holder.OUTSIDE
+        return Holder.IN_USE if row[layout.USING] else Holder.IDLE

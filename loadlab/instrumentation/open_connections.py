@@ -1,0 +1,73 @@
+"""Reads whose each open connection of a project is, from the ledgers of all its processes that live."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from loadlab.instrumentation import layout
+from loadlab.instrumentation.archive import DamagedError, live_files
+from loadlab.instrumentation.ledger_content import LedgerContent
+from loadlab.instrumentation.ledger_file import LEDGERS
+from loadlab.model.open_connections import Holder, OpenConnection, Unit
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def open_connections(directory: Path) -> list[OpenConnection]:
+    """Each connection that is open now, in no order; safe at any time, from any process.
+
+    Raises:
+        OSError: the directory cannot be read.
+    """
+    found: list[OpenConnection] = []
+    heirs: dict[int, list[int]] = defaultdict(list)  # processes that have inherited a connection, by its backend
+    for path, file in live_files(directory, LEDGERS):
+        try:
+            process, content = int(path.name.partition("-")[0]), LedgerContent.of(file)
+        except (ValueError, DamagedError):
+            continue  # the next scrape sets it aside
+        now_ns = time.monotonic_ns()
+        for row in content.rows():
+            if row[layout.STATE] == layout.OPEN:
+                found.append(_connection(row, content, process, now_ns))
+            elif row[layout.STATE] == layout.INHERITED and content.has_holders:
+                heirs[row[layout.BACKEND]].append(process)
+    return [replace(one, shared_with=tuple(heirs[one.backend])) if one.backend in heirs else one for one in found]
+
+
+def _connection(row: memoryview, content: LedgerContent, process: int, now_ns: int) -> OpenConnection:
+    connect_ns = row[layout.CONNECT_NS]
+    known = connect_ns != layout.UNKNOWN_NS
+    one = OpenConnection(
+        alias=content.aliases[row[layout.ALIAS]],
+        holder=content.holder(row),
+        process=process,
+        opened_seconds=_seconds(now_ns - row[layout.STARTED_NS] - connect_ns) if known else None,
+        served=row[layout.SERVED],
+    )
+    if one.holder is Holder.UNKNOWN:
+        return one
+    used_ns = row[layout.USED_NS]
+    return replace(
+        one,
+        thread=row[layout.THREAD],
+        thread_name=content.names[row[layout.THREAD_NAME]],
+        opened_by=_unit(content.names[row[layout.OPENED_BY]]),
+        used_by=_unit(content.names[row[layout.USED_BY]]),
+        backend=row[layout.BACKEND],
+        used_seconds=_seconds(now_ns - used_ns) if used_ns else None,
+        kept=row[layout.LIFE] == layout.KEPT,
+    )
+
+
+def _unit(label: str) -> Unit | None:
+    kind, _, name = label.partition(":")
+    return Unit(kind=kind, name=name) if kind else None
+
+
+def _seconds(duration_ns: int) -> float:
+    return max(0, duration_ns) / layout.NS_PER_SECOND

@@ -1,0 +1,94 @@
+"""Open connections, one by one: whose each is, and what the database says of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+
+GREENLET: Final = "greenlet"  # the name of a thread that is none
+START_UP: Final = "start-up"  # the name of what runs while a project is loaded, before any unit of work
+
+
+class Holder(IntEnum):
+    """Who holds an open connection, worst first; the value says which cell of a ledger counts it."""
+
+    LEAKED = 0  # its thread or greenlet has ended: no later request can find it
+    OUTSIDE = 1  # it was used last outside of any request, task or message: by start-up, a thread, a command
+    IN_USE = 2  # a unit of work uses it now
+    IDLE = 3  # its thread lives, and its next unit of work may find it
+    POOL = 4  # its pool may lend it
+    UNKNOWN = 5  # of a process of an earlier loadlab
+    NOT_OURS = 6  # no process of this project has it; only the database knows of it
+
+    @property
+    def label(self) -> str:
+        return _LABELS[self]
+
+    @property
+    def title(self) -> str:
+        return _TITLES[self]
+
+
+_LABELS: Final = ("leaked", "outside", "in_use", "idle", "pool_idle", "unknown", "not_ours")
+_TITLES: Final = (
+    "dead thread: leaked",
+    "outside any request",
+    "live thread, in use",
+    "live thread, idle",
+    "pool, idle",
+    "not known",
+    "not ours",
+)
+COUNTED: Final = tuple(holder for holder in Holder if holder is not Holder.NOT_OURS)  # by the project's own metrics
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unit:
+    """What a unit of work is called: `kind` as in the metrics, and its route, task, consumer or command, if known."""
+
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        return self.name or self.kind
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Session:
+    """What the database says of a connection: its `state` and `wait` as pg_stat_activity has them.
+
+    `transaction_seconds` is the age of the open transaction, `client` the address that the session came from.
+    """
+
+    state: str
+    wait: str = ""
+    transaction_seconds: float | None = None
+    client: str = ""
+    user: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OpenConnection:
+    """One connection that is open now. Times are seconds before the reading; None where they are not known.
+
+    `process` is the pid of its process, `thread` the kernel's number of the thread that opened it and `thread_name`
+    its name, in which "*" stands for digits. `kept`: its thread has ended, and something in the process still refers to
+    it. `backend` is the database's number for it; 0 when the driver tells none. `shared_with` are processes that have
+    used it after a fork.
+    """
+
+    alias: str
+    holder: Holder
+    process: int = 0
+    thread: int = 0
+    thread_name: str = ""
+    opened_by: Unit | None = None
+    used_by: Unit | None = None
+    backend: int = 0
+    opened_seconds: float | None = None
+    used_seconds: float | None = None
+    served: int = 0
+    kept: bool = False
+    shared_with: tuple[int, ...] = ()
+    session: Session | None = None

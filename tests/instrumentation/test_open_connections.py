@@ -1,0 +1,127 @@
+"""Whose each open connection is: the thread's end is seen at once, and what keeps a connection after it as well."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.process
+
+PROGRAM: Final = """
+import gc, json, sys, threading
+from pathlib import Path
+import django
+from django.conf import settings
+folder, what = Path(sys.argv[1]), sys.argv[2]
+settings.configure(
+    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": folder / "db", "CONN_MAX_AGE": None}},
+    INSTALLED_APPS=["loadlab.instrumentation"],
+    ROOT_URLCONF=__name__, ALLOWED_HOSTS=["*"],
+)
+django.setup()
+from django.core.handlers.wsgi import WSGIHandler
+from django.db import close_old_connections, connection, connections
+from django.http import HttpResponse
+from django.test import RequestFactory
+from django.urls import path
+from loadlab.instrumentation.counters import CounterSet
+from loadlab.instrumentation.open_connections import open_connections
+
+def query(*_, **__):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return HttpResponse()
+
+urlpatterns = [path("shop/<int:pk>/", query), path("wait/", lambda request: (query(), listing())[0])]
+handler = WSGIHandler()
+
+def get(url):
+    handler(RequestFactory().get(url).environ, lambda *_: None).close()
+
+def early(url):
+    from django.core.signals import request_started
+    request_started.connect(query)
+    get(url)
+
+def in_thread(work, *args):
+    thread = threading.Thread(target=work, args=args)
+    thread.start()
+    thread.join()
+
+def listing():
+    listed.append([
+        [one.holder.label, one.thread_name, str(one.opened_by), str(one.used_by), one.served, one.kept]
+        for one in open_connections(folder / "ledgers")
+    ])
+    held = CounterSet(folder / "ledgers").read().aliases["default"].holders
+    assert {h.label: n for h, n in held.items() if n} == {row[0]: 1 for row in listed[-1]}, held
+
+listed, kept = [], []
+gc.disable()
+if what == "ends":
+    in_thread(get, "/shop/7/")
+    listing()
+    gc.collect()
+    listing()
+if what == "kept":
+    in_thread(lambda: (get("/shop/7/"), kept.append(connections["default"])))
+    listing()
+    gc.collect()
+    listing()
+if what == "lives":
+    get("/wait/")
+    listing()
+if what == "early":
+    early("/shop/7/")
+    listing()
+if what == "outside":
+    query()
+    listing()
+    close_old_connections()
+    listing()
+print(json.dumps(listed))
+"""
+
+
+def listings(folder: Path, what: str, *command: str) -> Any:
+    told = {**os.environ, "LOADLAB_LEDGER_DIR": str(folder / "ledgers")}
+    program = [sys.executable, "-c", PROGRAM, str(folder), what, *command]
+    ran = subprocess.run(program, env=told, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    return json.loads(ran.stdout)
+
+
+def test_a_connection_whose_thread_has_ended_is_leaked_until_it_is_collected(tmp_path: Path) -> None:
+    ended, collected = listings(tmp_path, "ends")
+    assert ended == [["leaked", "Thread-* (get)", "shop/<int:pk>/", "shop/<int:pk>/", 1, False]]
+    assert collected == []
+
+
+def test_what_the_garbage_collector_leaves_open_is_kept_by_something(tmp_path: Path) -> None:
+    ended, searched = listings(tmp_path, "kept")
+    assert [one[0] for one in (*ended, *searched)] == ["leaked", "leaked"]
+    assert [one[-1] for one in (*ended, *searched)] == [False, True]
+
+
+def test_a_request_is_in_use_until_it_ends_and_then_its_thread_is_idle(tmp_path: Path) -> None:
+    during, after = listings(tmp_path, "lives")
+    assert during == [["in_use", "MainThread", "wait/", "wait/", 1, False]]
+    assert after == [["idle", "MainThread", "wait/", "wait/", 1, False]]
+
+
+def test_what_a_request_opens_before_its_url_is_resolved_has_its_route(tmp_path: Path) -> None:
+    (after,) = listings(tmp_path, "early")
+    assert after == [["idle", "MainThread", "shop/<int:pk>/", "shop/<int:pk>/", 1, False]]
+
+
+def test_what_no_unit_has_used_is_outside_whether_it_is_in_use_or_not(tmp_path: Path) -> None:
+    during, after = listings(tmp_path, "outside")
+    assert during == after == [["outside", "MainThread", "other", "other", 1, False]]
