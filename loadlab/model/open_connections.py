@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 GREENLET: Final = "greenlet"  # the name of a thread that is none
 START_UP: Final = "start-up"  # the name of what runs while a project is loaded, before any unit of work
@@ -92,3 +95,42 @@ class OpenConnection:
     kept: bool = False
     shared_with: tuple[int, ...] = ()
     session: Session | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AliasSettings:
+    """What the project's settings say of one entry of DATABASES: `max_age` in seconds, None for unlimited."""
+
+    vendor: str
+    max_age: float | None
+    pool: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Listing:
+    """All open connections of a project at one instant, worst first.
+
+    `at` is Unix time. `server` is how the project is served, as `instrumentation.serving` names it; "" when that is not
+    known. `asked` says whether the database was asked: only then is there a `session`, or a connection that is not
+    ours.
+    """
+
+    at: float
+    connections: tuple[OpenConnection, ...]
+    aliases: Mapping[str, AliasSettings]
+    server: str = ""
+    asked: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NamedCause:
+    """Why connections are open that should not be: `name` is a member of the family of causes.
+
+    `openers` counts them by the unit of work that opened them, the most first.
+    """
+
+    name: str
+    connections: tuple[OpenConnection, ...]
+    openers: tuple[tuple[str, int], ...]
+    sentence: str
+    cure: str
