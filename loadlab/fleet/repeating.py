@@ -5,14 +5,21 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from multiprocessing.connection import wait
+from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 
+from loadlab.errors import EnvironmentFaultError
 from loadlab.fleet.engine.simulate import engine_for, simulate
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from multiprocessing.connection import Connection
+    from multiprocessing.process import BaseProcess
+
     from loadlab.model.fleet import Application, Keeping, Numbers, Scene, Simulated
 
 USUAL: Final = 10  # repeats, where no number is given
@@ -55,17 +62,55 @@ def repeated(simulation: Simulation, repeats: int | None, seed: int) -> list[Sim
     cores = min(count, len(os.sched_getaffinity(0)))
     if cores == 1 or seconds * count < LONG:
         return [simulation.run(generator(seed, number)) for number in range(count)]
-    # Not forked: the command may have threads that show its progress.
-    with multiprocessing.get_context("spawn").Pool(cores, _undisturbed) as pool:
-        return pool.starmap(_run, [(simulation, seed, number) for number in range(count)], chunksize=1)
+    return _in_processes(simulation, seed, count, cores)
 
 
-def _undisturbed() -> None:
-    """The command itself hears Ctrl-C, and ends these."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # A command that is being stopped ignores it, and a process that starts then inherits that.
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+def _in_processes(simulation: Simulation, seed: int, count: int, cores: int) -> list[Simulated]:
+    """In so many processes, which end with this call, however it ends."""
+    context = multiprocessing.get_context("spawn")  # not forked: the command may have threads that show its progress
+    found: dict[int, Simulated] = {}
+    with ExitStack() as stack:
+        waiting = []
+        for first in range(cores):
+            receiver, sender = context.Pipe(duplex=False)
+            work = (sender, simulation, seed, range(first, count, cores))
+            process = context.Process(target=_simulate, args=work, daemon=True)
+            stack.callback(_end, process)
+            with _without_interrupts():
+                process.start()
+            sender.close()
+            waiting.append(receiver)
+        while waiting:
+            for receiver in cast("list[Connection]", wait(waiting)):
+                try:
+                    number, simulated = receiver.recv()
+                except EOFError:
+                    waiting.remove(receiver)
+                else:
+                    found[number] = simulated
+    if len(found) < count:
+        raise EnvironmentFaultError("a process that simulated has ended: was there enough memory for it?")
+    return [found[number] for number in range(count)]
 
 
-def _run(simulation: Simulation, seed: int, number: int) -> Simulated:
-    return simulation.run(generator(seed, number))
+def _simulate(sender: Connection, simulation: Simulation, seed: int, numbers: Sequence[int]) -> None:
+    with sender:
+        for number in numbers:
+            sender.send((number, simulation.run(generator(seed, number))))
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """What starts within never hears Ctrl-C: the command does, and ends it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _end(process: BaseProcess) -> None:
+    """At once, as it holds nothing that needs an orderly end; one that was interrupted while it began has no pid."""
+    if process.pid is not None:
+        process.kill()
+        process.join()

@@ -116,11 +116,13 @@ def limit(answer: FleetAnswer) -> str:
 def duration(seconds: float) -> str:
     """A time that was set: "1 hour", "24 hours", "90 s" or as people say it.
 
-    >>> duration(3600), duration(86400), duration(90), duration(5400)
-    ('1 hour', '24 hours', '90 s', '1 h 30 min')
+    >>> duration(3600), duration(86400), duration(90), duration(600), duration(5400)
+    ('1 hour', '24 hours', '90 s', '10 minutes', '1 h 30 min')
     """
     if seconds >= 3600 and seconds % 3600 == 0:  # noqa: PLR2004  an hour
         return numbers.plural(int(seconds // 3600), "hour")
+    if seconds >= 600 and seconds % 60 == 0 and seconds < 3600:  # noqa: PLR2004  whole minutes
+        return numbers.plural(int(seconds // 60), "minute")
     return numbers.elapsed(seconds) if seconds >= 600 else numbers.seconds(seconds)  # noqa: PLR2004
 
 
