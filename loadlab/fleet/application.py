@@ -33,6 +33,7 @@ PLAIN: Final[tuple[Callable[[Trial], bool], ...]] = (
     lambda trial: trial.case.open_load is not None,
     lambda trial: trial.case.strategy is None or trial.case.strategy.name == "max_age",
     lambda trial: not trial.case.round_trip_ms,
+    lambda trial: not trial.case.idle_percent,
     lambda trial: Cause.TASKS_DROPPED not in trial.causes,
 )
 MEASURE: Final = "Measure one: loadlab run calibration"
@@ -46,7 +47,8 @@ def application_of_run(folder: Path, mode: str | None = None) -> Application:
     """What a run has measured: of one server mode, or of all of them together.
 
     Trials are taken before others that have an open load, whose requests do not wait for each other; that have an age
-    and no pool or pooler; that have no added latency; and that kept up with their load.
+    and no pool or pooler; that have no added latency, and no idle connections of others beside them; and that kept up
+    with their load.
 
     Raises:
         UsageError: it is no run, its trials are damaged or of an earlier loadlab, or it has not measured the mode.
