@@ -15,6 +15,7 @@ from loadlab.fleet.spread import QUANTILES
 from loadlab.model.causes import Cause
 from loadlab.model.extract import extract_of
 from loadlab.model.fleet import Application, Collector, Dispatch, Distribution, Spread
+from loadlab.model.holding import Holding
 from loadlab.store.reader import RunReader
 from loadlab.system.files import DamagedFileError, plain_json, read_regular
 
@@ -53,7 +54,8 @@ def application_of_run(folder: Path, mode: str | None = None) -> Application:
     Raises:
         UsageError: it is no run, its trials are damaged or of an earlier loadlab, or it has not measured the mode.
     """
-    trials, damaged = RunReader.at(folder).trials_in_extract()
+    reader = RunReader.at(folder)
+    trials, damaged = reader.trials_in_extract()
     known = [trial for trial in trials if trial.uses is not None and not SPOILT.intersection(trial.causes)]
     if not known:
         raise UsageError(
@@ -65,7 +67,7 @@ def application_of_run(folder: Path, mode: str | None = None) -> Application:
         raise UsageError(f"{folder} has not measured the server mode {mode}, but {have}. {_measure(mode)}")
     for plain in PLAIN:
         chosen = [trial for trial in chosen if plain(trial)] or chosen
-    return _application(folder, chosen)
+    return _application(folder, chosen, reader.holding()[0] or Holding())
 
 
 def _measure(mode: str | None) -> str:
@@ -86,7 +88,8 @@ def _mode(trial: Trial) -> str:
     return "" if trial.case.server is None else trial.case.server.name
 
 
-def _application(folder: Path, trials: Sequence[Trial]) -> Application:
+def _application(folder: Path, trials: Sequence[Trial], holding: Holding) -> Application:
+    """Memory is as measured after the trials, in backends that requests had used; or as the trials saw it."""
     by_mode: dict[str, list[Trial]] = defaultdict(list)
     for trial in trials:
         by_mode[_mode(trial)].append(trial)
@@ -96,6 +99,7 @@ def _application(folder: Path, trials: Sequence[Trial]) -> Application:
         raise UsageError(f"{folder} has not opened a connection that a request used. {MEASURE}.")
     connects_app, requests_app = _cpu(trials, "app")
     connects_database, requests_database = _cpu(trials, "database")
+    seen = (use.idle_backend_bytes for use in _uses(trials))
     return Application(
         connect_seconds=connect,
         hold_seconds=hold,
@@ -104,7 +108,8 @@ def _application(folder: Path, trials: Sequence[Trial]) -> Application:
         database_cpu_per_connect=connects_database,
         app_cpu_per_request=requests_app,
         database_cpu_per_request=requests_database,
-        idle_backend_bytes=_median(use.idle_backend_bytes for use in _uses(trials)),
+        idle_backend_bytes=holding.used.held if holding.used else _median(seen),
+        client_bytes=holding.client.held if holding.client else None,
         # One that was begun while an earlier trial ended took less.
         boot_seconds={
             mode: max(trial.overhead_seconds.get("boot", 0.0) for trial in of_mode) for mode, of_mode in by_mode.items()

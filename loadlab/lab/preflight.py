@@ -141,8 +141,8 @@ def require_room(judge: Judge, cases: Sequence[Case]) -> None:
             "The database has too few connections for this plan:"
             f" max_connections {limits.connections} − {limits.reserved} reserved − {limits.in_use} in use by others"
             f" − {OWN} for loadlab itself = {free} free, but {hungriest.id} can use {connections_wanted(hungriest)} at"
-            f" once{_beside(hungriest, limits.connections)}. Raise max_connections (database.max_connections in the plan"
-            " for the embedded server), or lower users, load.outstanding, workers, threads or idle_percent."
+            f" once{_beside(hungriest, limits.connections)}. Raise max_connections (database.max_connections in the"
+            " plan for the embedded server), or lower users, load.outstanding, workers, threads or idle_percent."
         )
 
 

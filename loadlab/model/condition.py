@@ -10,7 +10,9 @@ from typing import Any, Final, Literal
 from loadlab.model.config import Config, spell
 from loadlab.model.planned_fault import PlannedFault
 
-Factor = Literal["server", "strategy", "scenario", "load", "keep_alive", "round_trip_ms", "idle_percent", "fault", "side"]
+Factor = Literal[
+    "server", "strategy", "scenario", "load", "keep_alive", "round_trip_ms", "idle_percent", "fault", "side"
+]
 Role = Literal["server", "strategy"]
 THIS_SIDE: Final = "this"  # the project as a plan names it, beside another side of the same run
 
