@@ -89,7 +89,10 @@ def _mode(trial: Trial) -> str:
 
 
 def _application(folder: Path, trials: Sequence[Trial], holding: Holding) -> Application:
-    """Memory is as measured after the trials, in backends that requests had used; or as the trials saw it."""
+    """With the costs of a connection as measured after the trials where the trials do not tell, and its memory first.
+
+    Trials may be without an arm that opens often, and they look at few backends, of which each may be in use.
+    """
     by_mode: dict[str, list[Trial]] = defaultdict(list)
     for trial in trials:
         by_mode[_mode(trial)].append(trial)
@@ -99,13 +102,14 @@ def _application(folder: Path, trials: Sequence[Trial], holding: Holding) -> App
         raise UsageError(f"{folder} has not opened a connection that a request used. {MEASURE}.")
     connects_app, requests_app = _cpu(trials, "app")
     connects_database, requests_database = _cpu(trials, "database")
+    alone = holding.opening
     seen = (use.idle_backend_bytes for use in _uses(trials))
     return Application(
         connect_seconds=connect,
         hold_seconds=hold,
         spreads={mode: together(list(_uses(of_mode))) for mode, of_mode in by_mode.items()},
-        app_cpu_per_connect=connects_app,
-        database_cpu_per_connect=connects_database,
+        app_cpu_per_connect=_first_known(connects_app, alone and alone.client.value),
+        database_cpu_per_connect=_first_known(connects_database, alone and alone.database.value),
         app_cpu_per_request=requests_app,
         database_cpu_per_request=requests_database,
         idle_backend_bytes=holding.used.held if holding.used else _median(seen),
@@ -253,6 +257,10 @@ def _watched(path: Path) -> dict[str, Any]:
 def _has_aliases(seen: dict[str, Any]) -> bool:
     aliases = seen.get("aliases")
     return isinstance(aliases, dict) and all(isinstance(alias, dict) for alias in aliases.values())
+
+
+def _first_known(*figures: float | None) -> float | None:
+    return next((one for one in figures if one is not None), None)
 
 
 def _first(*figures: object) -> float | None:

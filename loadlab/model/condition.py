@@ -71,7 +71,7 @@ FACTORS: Final[Mapping[Factor, FactorInfo]] = {
     ),
     "idle_percent": FactorInfo(
         title="idle_percent",
-        words=lambda percent: f"{percent} % of max_connections idle",
+        words=lambda percent: f"{percent} % held idle",
         phrase=lambda percent: f"{percent} % of max_connections held by idle connections",
         unsaid=0,
     ),

@@ -130,7 +130,10 @@ def beside_idle(findings: Findings) -> Table:
     names, metric = Labels.of(findings), findings.run.primary_metric
     found = [one for one in findings.comparisons if one.question == "idle" and one.metric == metric]
     return Table(
-        caption=f"{numbers.metric(metric).capitalize()} beside idle connections, against none, paired by block",
+        caption=(
+            f"{numbers.metric(metric).capitalize()} while idle connections of others hold a share of max_connections,"
+            " against none, paired by block"
+        ),
         columns=(
             *text_columns("Case"),
             *number_columns("Ratio", "p (Holm)", "Blocks"),
@@ -144,7 +147,7 @@ def _beside(names: Labels, one: Comparison) -> tuple[str, ...]:
     return (
         names.case(one.case),
         numbers.ratio_of(one),
-        numbers.p_value(one.p_holm) if one.p_holm is not None else numbers.MISSING,
+        numbers.probability(one.p_holm),
         numbers.count(one.blocks),
         one.verdict,
     )
@@ -161,7 +164,20 @@ def sentences(findings: Findings) -> tuple[str, ...]:
     read = (READING[backends.reading],) if backends else ()
     rate = tuple(map(_rate, findings.holding.break_even[:1]))
     rows = (_kept_rows(measured.kept_rows),) if measured.kept_rows else ()
-    return (*read, *rate, *rows)
+    return (*_both(findings.holding), *read, *rate, *rows)
+
+
+def _both(found: HoldingCosts) -> Iterator[str]:
+    """The two costs in a sentence, and from where on one outweighs the other."""
+    held, opening = found.measured.connection_bytes, found.measured.opening
+    if held is None or opening is None or not found.break_even:
+        return
+    price, rate = found.break_even[-1].per_hour[0]
+    yield (
+        f"Opening a connection takes {numbers.measured_time(opening.both)} of CPU at both ends; keeping one for an hour"
+        f" takes {numbers.figure(held / MEGABYTE)} MB·h. Where a core costs as much as {_gibibytes(price)} of memory,"
+        f" a connection that never expires pays from {numbers.figure(rate)} requests per hour and thread."
+    )
 
 
 def _rate(pays: Pays) -> str:
@@ -174,5 +190,7 @@ def _rate(pays: Pays) -> str:
 
 
 def _kept_rows(kept: tuple[KeptRows, ...]) -> str:
-    told = [f"{numbers.count(one.kept)} because of {IDLE[one.idle]}" for one in kept]
-    return f"Of {numbers.count(kept[0].rows)} updated rows, VACUUM kept old versions: {numbers.listing(told)}."
+    told = [f"{numbers.count(one.kept)} beside {IDLE[one.idle]}" for one in kept]
+    return (
+        f"Old versions of {numbers.count(kept[0].rows)} updated rows that VACUUM had to keep: {numbers.listing(told)}."
+    )
