@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from loadlab.model.holding import (
         ClientSide,
         Holding,
+        HoldingCosts,
         IdleBackends,
         IdleKind,
         KeptRows,
