@@ -31,6 +31,9 @@ _put_cells: Final = struct.Struct(f"{layout.ROW_CELLS - 1}q").pack_into
 _NO_USES: Final = (0,) * (layout.ROW_CELLS - layout.CONNECT_NS)
 _put_holder: Final = struct.Struct(f"{layout.ROW_CELLS}q").pack_into
 _NO_HOLDER: Final = (0,) * layout.ROW_CELLS
+# USED_BY, USED_NS and USING.
+_put_use: Final = struct.Struct("3q").pack_into
+_USE_OFFSET: Final = layout.USED_BY * layout.CELL_BYTES
 
 
 class Row:
@@ -102,16 +105,14 @@ class Row:
         if self.ledger.mark[0] and cells[layout.SEQUENCE] == self._sequence and cells[layout.STATE] == layout.OPEN:
             cells[layout.LIFE] = life
 
-    def used(self, first: bool = True, pair: int = 0, unit: int = 0) -> None:  # noqa: FBT001, FBT002  keywords would cost as much as counting
+    def used(self, first: bool = True, pair: int = 0, unit: int = 0, at_ns: int | None = None) -> None:  # noqa: FBT001, FBT002  keywords would cost as much as counting
         """Count one more unit of work that it serves; called by the connection's own thread only.
 
         `first`: the unit uses the database for the first time, and so is counted here and nowhere else. `pair`: how far
-        the cells of its kind are from those of requests. `unit`: the number of its name.
+        the cells of its kind are from those of requests. `unit`: the number of its name. `at_ns`: when, by default now.
         """
         cells = self._cells
-        cells[layout.USED_NS] = time.monotonic_ns()
-        cells[layout.USED_BY] = unit
-        cells[layout.USING] = 1
+        _put_use(cells, _USE_OFFSET, unit, time.monotonic_ns() if at_ns is None else at_ns, 1)
         served = cells[layout.SERVED]
         if first and served:
             cells[layout.REUSED + pair] += 1
