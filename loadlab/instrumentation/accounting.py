@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from loadlab.instrumentation import current
 from loadlab.instrumentation.driver_connections import backend_of, count_openings, row_of, watch
-from loadlab.instrumentation.holding import opening_unit, presence, thread, unit
+from loadlab.instrumentation.holding import opening_unit, place, presence, thread, unit
 from loadlab.instrumentation.loading import loading
-from loadlab.instrumentation.work import RUNNING, pair_of, present
+from loadlab.instrumentation.work import COMING, RUNNING, pair_of, present
 from loadlab.model.metrics import CloseReason
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Accounting:
 
     def _write_down_holder(self, connection: object, row: Row) -> None:
         by = opening_unit(row.ledger, present(), row, loading=self.opened_while_loading)
-        row.held(backend_of(connection), thread(row.ledger), by)
+        row.held(backend_of(connection), thread(row.ledger), by, place(present()))
         self._held = presence().rows
         self._held.add(row)
 
@@ -85,6 +85,8 @@ class Accounting:
         if not row.ledger.mark[0]:
             row = self._inherited = self._inherited or current.ledger().inherited(self.alias, row.backend)
         row.used(first, pair_of(work), unit(row.ledger, work, row))
+        if work is not None and RUNNING not in work and COMING not in work:
+            row.answered()
 
     def _end_work(self) -> None:
         """Outside of units, work ends when Django is told so, or when its connection closes."""

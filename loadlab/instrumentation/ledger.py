@@ -77,12 +77,13 @@ class Row:
         """Its number at the database."""
         return self._cells[layout.BACKEND]
 
-    def held(self, backend: int, holder: tuple[int, int], unit: int) -> None:
+    def held(self, backend: int, holder: tuple[int, int], unit: int, place: int = 0) -> None:
         """Note who has opened it: the thread, by the kernel's number and that of its name, and the unit of work."""
         cells = self._cells
         cells[layout.BACKEND] = backend
         cells[layout.THREAD], cells[layout.THREAD_NAME] = holder
         cells[layout.OPENED_BY] = unit
+        cells[layout.PLACE] = place
         cells[layout.LIFE] = layout.ALIVE
 
     def named(self, unit: int) -> None:
@@ -91,6 +92,10 @@ class Row:
         if cells[layout.SEQUENCE] == self._sequence:
             cells[layout.USED_BY] = unit
             cells[layout.OPENED_BY] = cells[layout.OPENED_BY] or unit
+
+    def answered(self) -> None:
+        """Note that the view of the request that uses it had returned before."""
+        self._cells[layout.USING] |= layout.ANSWERED
 
     def unused(self) -> None:
         """Note that the unit that used it has ended."""
@@ -111,7 +116,7 @@ class Row:
         cells = self._cells
         cells[layout.USED_NS] = time.monotonic_ns()
         cells[layout.USED_BY] = unit
-        cells[layout.USING] = 1
+        cells[layout.USING] = 1 + layout.UNENDED if cells[layout.USING] else 1
         served = cells[layout.SERVED]
         if first and served:
             cells[layout.REUSED + pair] += 1

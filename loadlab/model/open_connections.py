@@ -61,11 +61,13 @@ class Unit:
 class Session:
     """What the database says of a connection: its `state` and `wait` as pg_stat_activity has them.
 
-    `transaction_seconds` is the age of the open transaction, `client` the address that the session came from.
+    It has been in that state for `state_seconds`. `transaction_seconds` is the age of the open transaction, `client`
+    the address that the session came from.
     """
 
     state: str
     wait: str = ""
+    state_seconds: float | None = None
     transaction_seconds: float | None = None
     client: str = ""
     user: str = ""
@@ -77,8 +79,10 @@ class OpenConnection:
 
     `process` is the pid of its process, `thread` the kernel's number of the thread that opened it and `thread_name`
     its name, in which "*" stands for digits. `kept`: its thread has ended, and something in the process still refers to
-    it. `backend` is the database's number for it; 0 when the driver tells none. `shared_with` are processes that have
-    used it after a fork.
+    it. `asgi`: it was opened for a request of Django's ASGI handler; `executor`: by a thread of a ThreadPoolExecutor.
+    `answered`: the view of the request that uses it had returned before. `unended`: its thread took up a unit of work
+    though Django was never told of the end of the one before. `backend` is the database's number for it; 0 when the
+    driver tells none. `shared_with` are processes that have used it after a fork.
     """
 
     alias: str
@@ -93,6 +97,10 @@ class OpenConnection:
     used_seconds: float | None = None
     served: int = 0
     kept: bool = False
+    asgi: bool = False
+    executor: bool = False
+    answered: bool = False
+    unended: bool = False
     shared_with: tuple[int, ...] = ()
     session: Session | None = None
 
