@@ -63,9 +63,9 @@ ROWS_PER_SEGMENT: Final = 512
 # Cells of the holder of a row's connection, so far behind the row; the first two are those that make it no row.
 # BACKEND: the process of PostgreSQL, or the number that another database has for the connection. THREAD: the kernel's.
 # THREAD_NAME, OPENED_BY, USED_BY: numbers of names. USED_NS: when the last unit of work began to use it, and USING
-# whether that has not ended.
+# whether that has not ended. APART: it was made outside of Django's handler, which will not close it.
 HOLDER: Final = ROWS_PER_SEGMENT * ROW_CELLS
-_, _, BACKEND, THREAD, THREAD_NAME, OPENED_BY, USED_BY, USED_NS, USING, LIFE = range(HOLDER, HOLDER + 10)
+_, _, BACKEND, THREAD, THREAD_NAME, OPENED_BY, USED_BY, USED_NS, USING, LIFE, APART = range(HOLDER, HOLDER + 11)
 ROW_WITH_HOLDER_CELLS: Final = HOLDER + ROW_CELLS
 
 # Values of LIFE: whether the thread or greenlet that opened it still lives. KEPT: it has ended, the garbage collector

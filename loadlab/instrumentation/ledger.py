@@ -77,13 +77,17 @@ class Row:
         """Its number at the database."""
         return self._cells[layout.BACKEND]
 
-    def held(self, backend: int, holder: tuple[int, int], unit: int) -> None:
-        """Note who has opened it: the thread, by the kernel's number and that of its name, and the unit of work."""
+    def held(self, backend: int, holder: tuple[int, int], unit: int, *, apart: bool = False) -> None:
+        """Note who has opened it: the thread, by the kernel's number and that of its name, and the unit of work.
+
+        `apart`: Django's handler does not have it.
+        """
         cells = self._cells
         cells[layout.BACKEND] = backend
         cells[layout.THREAD], cells[layout.THREAD_NAME] = holder
         cells[layout.OPENED_BY] = unit
         cells[layout.LIFE] = layout.ALIVE
+        cells[layout.APART] = apart
 
     def named(self, unit: int) -> None:
         """Note the name of the unit that uses it, and may have opened it, which was not known before."""

@@ -61,6 +61,8 @@ def _connection(row: memoryview, content: LedgerContent, process: int, now_ns: i
         backend=row[layout.BACKEND],
         used_seconds=_seconds(now_ns - used_ns) if used_ns else None,
         kept=row[layout.LIFE] == layout.KEPT,
+        apart=bool(row[layout.APART]),
+        lent=row[layout.POOL] == layout.IN_USE,
     )
 
 

@@ -87,6 +87,13 @@ if what == "outside":
     listing()
     close_old_connections()
     listing()
+if what == "apart":
+    def copy():
+        kept.append(connection.copy())
+        kept[0].cursor().execute("SELECT 1")
+    in_thread(lambda: (get("/shop/7/"), copy()))
+    gc.collect()
+    listed.append([[one.holder.label, one.thread_name, one.apart] for one in open_connections(folder / "ledgers")])
 print(json.dumps(listed))
 """
 
@@ -125,3 +132,8 @@ def test_what_a_request_opens_before_its_url_is_resolved_has_its_route(tmp_path:
 def test_what_no_unit_has_used_is_outside_whether_it_is_in_use_or_not(tmp_path: Path) -> None:
     during, after = listings(tmp_path, "outside")
     assert during == after == [["outside", "MainThread", "other", "other", 1, False]]
+
+
+def test_what_djangos_handler_has_not_made_is_apart_and_not_leaked(tmp_path: Path) -> None:
+    (after,) = listings(tmp_path, "apart")
+    assert after == [["idle", "Thread-* (<lambda>)", True]]
