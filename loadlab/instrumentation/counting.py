@@ -25,6 +25,7 @@ class CountingMixin(Accounting, WrapperMixin):
     """Goes in front of a backend's own DatabaseWrapper."""
 
     otherwise = "are not counted"
+    _apart = True  # until the handler is seen to make it
 
     @property
     def errors_occurred(self) -> bool:
@@ -38,6 +39,7 @@ class CountingMixin(Accounting, WrapperMixin):
             advise(self, sys.exc_info()[1])
 
     def adopted(self) -> None:
+        self._apart = False
         presence()  # as old as the wrapper
         self.opened_while_loading = self.connection is not None
         if self.connection is not None:

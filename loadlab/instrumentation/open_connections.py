@@ -63,8 +63,10 @@ def _connection(row: memoryview, content: LedgerContent, process: int, now_ns: i
         kept=row[layout.LIFE] == layout.KEPT,
         asgi=bool(row[layout.PLACE] & layout.ASGI),
         executor=bool(row[layout.PLACE] & layout.EXECUTOR),
+        apart=bool(row[layout.PLACE] & layout.APART),
         answered=bool(row[layout.USING] & layout.ANSWERED),
         unended=bool(row[layout.USING] & layout.UNENDED),
+        lent=row[layout.POOL] == layout.IN_USE,
     )
 
 

@@ -140,6 +140,13 @@ if what == "outside":
     listing()
     close_old_connections()
     listing()
+if what == "apart":
+    def copy():
+        kept.append(connection.copy())
+        kept[0].cursor().execute("SELECT 1")
+    in_thread(lambda: (get("/shop/7/"), copy()))
+    gc.collect()
+    listed.append([[one.holder.label, one.thread_name, one.apart] for one in open_connections(folder / "ledgers")])
 print(json.dumps(listed))
 """
 
@@ -202,3 +209,8 @@ def test_a_thread_in_which_no_request_ends_is_known_at_its_second(tmp_path: Path
     first = ["in_use", "asyncio_*", "insensitive/", "insensitive/", 1, False, "asgi", "executor"]
     assert once == [first]
     assert twice == [[*first[:4], 2, *first[5:], "unended"]]
+
+
+def test_what_djangos_handler_has_not_made_is_apart_and_not_leaked(tmp_path: Path) -> None:
+    (after,) = listings(tmp_path, "apart")
+    assert after == [["idle", "Thread-* (<lambda>)", True]]
