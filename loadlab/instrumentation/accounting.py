@@ -5,11 +5,11 @@ from __future__ import annotations
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any, Final
 
-from loadlab.instrumentation import current
+from loadlab.instrumentation import current, layout
 from loadlab.instrumentation.driver_connections import backend_of, count_openings, row_of, watch
-from loadlab.instrumentation.holding import opening_unit, presence, thread, unit
+from loadlab.instrumentation.holding import opening_unit, place, presence, thread, unit
 from loadlab.instrumentation.loading import loading
-from loadlab.instrumentation.work import RUNNING, pair_of, present
+from loadlab.instrumentation.work import COMING, RUNNING, pair_of, present
 from loadlab.model.metrics import CloseReason
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class Accounting:
     _finalizer: weakref.finalize[Any, Any] | None = None
     _held: set[Row] | None = None  # of the thread that opened it; its presence would live as long as we refer to it
     _reason: CloseReason | None = CloseReason.EXPLICIT  # None: to be told from the connection when it closes
+    _apart = False  # made outside of the handler, as connection.copy() makes one: only its maker can close it
     _connecting = False
     _attempting = False
     opened_while_loading = False  # a server may load the project before it forks, and the workers would share it
@@ -67,9 +68,11 @@ class Accounting:
 
     def _write_down_holder(self, connection: object, row: Row) -> None:
         by = opening_unit(row.ledger, present(), row, loading=self.opened_while_loading)
-        row.held(backend_of(connection), thread(row.ledger), by)
-        self._held = presence().rows
-        self._held.add(row)
+        where = place(present()) + (self._apart and layout.APART)
+        row.held(backend_of(connection), thread(row.ledger), by, where)
+        if not self._apart:  # or it may well be found when its thread has ended
+            self._held = presence().rows
+            self._held.add(row)
 
     def _count_use(self) -> None:
         """Note that the present unit uses the connection; Django's own questions on connecting are no unit's doing."""
@@ -89,8 +92,9 @@ class Accounting:
         if not row.ledger.mark[0]:
             row = self._inherited = self._inherited or current.ledger().inherited(self.alias, row.backend)
         self._using = row
-        pair = pair_of(work)
-        row.used(first, pair, unit(row.ledger, work, pair, row), now_ns)
+        row.used(first, pair_of(work), unit(row.ledger, work, row), now_ns)
+        if work is not None and RUNNING not in work and COMING not in work:
+            row.answered()
 
     def _end_work(self) -> None:
         """Outside of units, work ends when Django is told so, or when its connection closes."""

@@ -26,6 +26,7 @@ class CountingMixin(Accounting, WrapperMixin):
     """Goes in front of a backend's own DatabaseWrapper."""
 
     otherwise = "are not counted"
+    _apart = True  # until the handler is seen to make it
 
     _errors_occurred = False
 
@@ -38,6 +39,7 @@ class CountingMixin(Accounting, WrapperMixin):
     errors_occurred = property(attrgetter("_errors_occurred"), _note_errors)  # type: ignore[assignment]
 
     def adopted(self) -> None:
+        self._apart = False
         presence()  # as old as the wrapper
         self._errors_occurred = self.__dict__.pop("errors_occurred", False)
         self.opened_while_loading = self.connection is not None

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from asgiref.local import Local
 
 from loadlab.instrumentation import layout
+from loadlab.instrumentation.jobs import is_executors, job
 from loadlab.instrumentation.roles import serves
 from loadlab.instrumentation.serving import program_of
 from loadlab.instrumentation.work import UNIT, UNNAMED, pair_of
@@ -86,10 +87,16 @@ def presence() -> Presence:
 
 def thread(ledger: Ledger) -> tuple[int, int]:
     """The caller's: the kernel's number, and that of its name, in which "*" stands for a number."""
-    # threading.current_thread() would make an object for each thread that Python has not started.
-    known = getattr(threading, "_active", {}).get(threading.get_ident())
+    known = _started_thread()
     name = GREENLET if _in_greenlet() else _NUMBERS.sub("*", known.name) if known is not None else ""
     return threading.get_native_id(), ledger.name(name)
+
+
+def _started_thread() -> threading.Thread | None:
+    """The caller's; None where Python has not started it."""
+    # threading.current_thread() would make an object for each of those.
+    known: threading.Thread | None = getattr(threading, "_active", {}).get(threading.get_ident())
+    return known
 
 
 def _in_greenlet() -> bool:
@@ -97,11 +104,10 @@ def _in_greenlet() -> bool:
     return greenlet is not None and greenlet.getcurrent().parent is not None
 
 
-def unit(ledger: Ledger, work: Work | None, pair: int, row: Row) -> int:
+def unit(ledger: Ledger, work: Work | None, row: Row) -> int:
     """The number of the name of the unit that uses a connection; 0 while it is not known.
 
-    `pair`: how far the cells of its kind are from those of requests. A request that uses a connection before its URL is
-    resolved is named when it ends.
+    A request that uses one before its URL is resolved is named when it ends.
     """
     if work is None:
         return ledger.unit(_OUTSIDE, _command())
@@ -110,7 +116,7 @@ def unit(ledger: Ledger, work: Work | None, pair: int, row: Row) -> int:
         match = name.resolver_match  # type: ignore[attr-defined]  # a request
         name = None if match is None else match.route or ROOT
     if name is not None:
-        return ledger.unit(pair, name)
+        return ledger.unit(pair_of(work), name)
     unnamed: Any = work.setdefault(UNNAMED, [])
     unnamed.append(row)
     return 0
@@ -125,7 +131,21 @@ def name_earlier(work: Work) -> None:
 
 def opening_unit(ledger: Ledger, work: Work | None, row: Row, *, loading: bool) -> int:
     """The same, of the unit that opens it."""
-    return ledger.unit(_OUTSIDE, START_UP) if loading and work is None else unit(ledger, work, pair_of(work), row)
+    if work is not None:
+        return unit(ledger, work, row)
+    if loading:
+        return ledger.unit(_OUTSIDE, START_UP)
+    return ledger.unit(_OUTSIDE, (not _in_main_thread() and job()) or _command())
+
+
+def _in_main_thread() -> bool:
+    return threading.get_ident() == threading.main_thread().ident
+
+
+def place(work: Work | None) -> int:
+    """Whether the caller works for a request of the ASGI handler, and whether in a thread of an executor."""
+    asgi = work is not None and hasattr(work.get(UNIT), "scope")
+    return (asgi and layout.ASGI) + (is_executors(_started_thread()) and layout.EXECUTOR)
 
 
 @cache

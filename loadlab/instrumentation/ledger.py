@@ -80,12 +80,13 @@ class Row:
         """Its number at the database."""
         return self._cells[layout.BACKEND]
 
-    def held(self, backend: int, holder: tuple[int, int], unit: int) -> None:
+    def held(self, backend: int, holder: tuple[int, int], unit: int, place: int = 0) -> None:
         """Note who has opened it: the thread, by the kernel's number and that of its name, and the unit of work."""
         cells = self._cells
         cells[layout.BACKEND] = backend
         cells[layout.THREAD], cells[layout.THREAD_NAME] = holder
         cells[layout.OPENED_BY] = unit
+        cells[layout.PLACE] = place
         cells[layout.LIFE] = layout.ALIVE
 
     def named(self, unit: int) -> None:
@@ -94,6 +95,10 @@ class Row:
         if cells[layout.SEQUENCE] == self._sequence:
             cells[layout.USED_BY] = unit
             cells[layout.OPENED_BY] = cells[layout.OPENED_BY] or unit
+
+    def answered(self) -> None:
+        """Note that the view of the request that uses it had returned before."""
+        self._cells[layout.USING] |= layout.ANSWERED
 
     def unused(self) -> None:
         """Note that the unit that used it has ended."""
@@ -112,7 +117,8 @@ class Row:
         the cells of its kind are from those of requests. `unit`: the number of its name. `at_ns`: when, by default now.
         """
         cells = self._cells
-        _put_use(cells, _USE_OFFSET, unit, time.monotonic_ns() if at_ns is None else at_ns, 1)
+        using = 1 + layout.UNENDED if cells[layout.USING] else 1
+        _put_use(cells, _USE_OFFSET, unit, time.monotonic_ns() if at_ns is None else at_ns, using)
         served = cells[layout.SERVED]
         if first and served:
             cells[layout.REUSED + pair] += 1

@@ -90,4 +90,5 @@ class LedgerContent:
             return Holder.POOL
         if (row[layout.USED_BY] if row[layout.SERVED] else row[layout.OPENED_BY]) in self._outside:
             return Holder.OUTSIDE
-        return Holder.IN_USE if row[layout.USING] else Holder.IDLE
+        # Of a connection apart, Django is not told when the unit that uses it has ended.
+        return Holder.IN_USE if row[layout.USING] and not row[layout.PLACE] & layout.APART else Holder.IDLE

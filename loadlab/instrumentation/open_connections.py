@@ -61,6 +61,12 @@ def _connection(row: memoryview, content: LedgerContent, process: int, now_ns: i
         backend=row[layout.BACKEND],
         used_seconds=_seconds(now_ns - used_ns) if used_ns else None,
         kept=row[layout.LIFE] == layout.KEPT,
+        asgi=bool(row[layout.PLACE] & layout.ASGI),
+        executor=bool(row[layout.PLACE] & layout.EXECUTOR),
+        apart=bool(row[layout.PLACE] & layout.APART),
+        answered=bool(row[layout.USING] & layout.ANSWERED),
+        unended=bool(row[layout.USING] & layout.UNENDED),
+        lent=row[layout.POOL] == layout.IN_USE,
     )
 
 

@@ -61,10 +61,12 @@ class Unit:
 class Session:
     """What the database says of a connection: its `state` and `wait` as pg_stat_activity has them.
 
-    `transaction_seconds` is the age of the open transaction, `client` the address that the session came from.
+    `state_seconds` is for how long it has been so, `transaction_seconds` the age of the open transaction, `client` the
+    address that the session came from.
     """
 
     state: str
+    state_seconds: float | None = None
     wait: str = ""
     transaction_seconds: float | None = None
     client: str = ""
@@ -77,8 +79,12 @@ class OpenConnection:
 
     `process` is the pid of its process, `thread` the kernel's number of the thread that opened it and `thread_name`
     its name, in which "*" stands for digits. `kept`: its thread has ended, and something in the process still refers to
-    it. `backend` is the database's number for it; 0 when the driver tells none. `shared_with` are processes that have
-    used it after a fork.
+    it. `apart`: it was made outside of Django's handler, by connection.copy() or a handler of the project's own, so
+    Django closes it at the end of no request. `asgi`: it was opened for a request of Django's ASGI handler; `executor`:
+    by a thread of a ThreadPoolExecutor. `answered`: the view of the request that uses it had returned before.
+    `unended`: its thread took up a unit of work though Django was never told of the end of the one before. `lent`: a
+    pool has lent it, and waits for it. `backend` is the database's number for it; 0 when the driver tells none.
+    `shared_with` are processes that have used it after a fork.
     """
 
     alias: str
@@ -93,6 +99,12 @@ class OpenConnection:
     used_seconds: float | None = None
     served: int = 0
     kept: bool = False
+    asgi: bool = False
+    executor: bool = False
+    answered: bool = False
+    unended: bool = False
+    apart: bool = False
+    lent: bool = False
     shared_with: tuple[int, ...] = ()
     session: Session | None = None
 
@@ -112,7 +124,7 @@ class Listing:
 
     `at` is Unix time. `server` is how the project is served, as `instrumentation.serving` names it; "" when that is not
     known. `asked` says whether the database was asked: only then is there a `session`, or a connection that is not
-    ours.
+    ours. `limit` is how many sessions the database accepts from programs like this one, in all; None when not known.
     """
 
     at: float
@@ -120,6 +132,7 @@ class Listing:
     aliases: Mapping[str, AliasSettings]
     server: str = ""
     asked: bool = False
+    limit: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

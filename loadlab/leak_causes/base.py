@@ -1,0 +1,96 @@
+"""What a cause is: a known reason why connections stay open that should not, found in a listing by its marks."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from loadlab.model.open_connections import Holder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from loadlab.model.open_connections import Listing, OpenConnection, Unit
+
+Connections = tuple["OpenConnection", ...]
+PAGE: Final = "docs/reference/leak-causes.md"
+
+
+class LeakCause(ABC):
+    """Base of the family. A member's file has the cause's name.
+
+    `title` heads its section of the page. Where two members find the same connection, the one with the lower `rank`
+    gets it: 10 for a mark that only this cause leaves, 90 for one that many may leave.
+    """
+
+    title: ClassVar[str]
+    rank: ClassVar[int]
+
+    @property
+    def page(self) -> str:
+        """Where it is explained: the file of the documentation, and the section."""
+        kept = (character for character in self.title.lower() if character.isalnum() or character in " -_")
+        return f"{PAGE}#{''.join(kept).replace(' ', '-')}"
+
+    @abstractmethod
+    def found(self, listing: Listing) -> Connections:
+        """Those of the listing's connections that are open for this cause.
+
+        It is silent where the marks may have another reason: a false alarm is worse than silence.
+        """
+
+    @abstractmethod
+    def sentence(self, listing: Listing, found: Connections) -> str:
+        """What is seen, without a full stop: "62 of 71 open connections belong to greenlets that have ended"."""
+
+    @abstractmethod
+    def cure(self, listing: Listing, found: Connections) -> str:
+        """What to do, without a full stop: "set CONN_MAX_AGE to 0"."""
+
+
+def ours(listing: Listing) -> Connections:
+    """Those of the project itself."""
+    return tuple(one for one in listing.connections if one.holder is not Holder.NOT_OURS)
+
+
+def abandoned(listing: Listing) -> Connections:
+    """Those of threads that have ended and of which nothing is left: the garbage collector will close them."""
+    return tuple(one for one in listing.connections if one.holder is Holder.LEAKED and not one.kept)
+
+
+def more_than_spare(found: Iterable[OpenConnection]) -> Connections:
+    """They, if they are more than one for each process: a single one may just have lost its thread."""
+    all_found = tuple(found)
+    return all_found if len(all_found) > len({one.process for one in all_found}) else ()
+
+
+def share(listing: Listing, found: Connections, *, one: str, more: str) -> str:
+    """How many of the project's connections do so, in words for one of them and for several."""
+    count, total = len(found), len(ours(listing))
+    return f"{count} of {total} open connection{'' if total == 1 else 's'} {one if count == 1 else more}"
+
+
+def kept_for(listing: Listing, found: Connections) -> str:
+    """CONN_MAX_AGE as the settings of these connections have it: "CONN_MAX_AGE=60"."""
+    known = (listing.aliases.get(alias) for alias in dict.fromkeys(one.alias for one in found))
+    ages = dict.fromkeys(settings.max_age for settings in known if settings is not None)
+    return " and ".join(f"CONN_MAX_AGE={'None' if age is None else f'{age:g}'}" for age in ages)
+
+
+def closes_at_end(listing: Listing, connection: OpenConnection) -> bool:
+    """Whether Django closes the connection whenever a request of its thread ends; False where that is not known."""
+    settings = listing.aliases.get(connection.alias)
+    return settings is not None and settings.max_age == 0
+
+
+def openers(found: Iterable[OpenConnection]) -> tuple[tuple[str, int], ...]:
+    """The units of work that have opened them, with how many each, the most first."""
+    counts = Counter(_named(one.opened_by) for one in found)
+    return tuple(sorted(counts.items(), key=lambda counted: (-counted[1], counted[0])))
+
+
+def _named(unit: Unit | None) -> str:
+    if unit is None:
+        return "a unit that is not known"
+    return str(unit) if unit.name else {"other": "no request or task"}.get(unit.kind, f"a {unit.kind}")
