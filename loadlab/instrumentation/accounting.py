@@ -114,7 +114,8 @@ class Accounting:
             self._row.returned()
 
     def _write_down_close(self, connection: object) -> None:
-        row, finalizer = self._row, self._finalizer
+        row, finalizer, reason = self._row, self._finalizer, self._reason
+        self._reason = CloseReason.EXPLICIT
         self._row = self._using = self._inherited = self._finalizer = None
         self._end_work()
         if row is None:
@@ -127,12 +128,7 @@ class Accounting:
             return
         if finalizer is not None:
             finalizer.detach()
-        row.closed(self._reason_to_close(row))
-
-    def _reason_to_close(self, row: Row) -> CloseReason:
-        if row.pooled:
-            return CloseReason.POOL
-        return self._reason_of_obsolescence() if self._reason is None else self._reason
+        row.closed(CloseReason.POOL if row.pooled else self._reason_of_obsolescence() if reason is None else reason)
 
     def _reason_of_obsolescence(self) -> CloseReason:
         """Why Django closes a connection that answers: asked only then, for Django itself looks twice a request."""

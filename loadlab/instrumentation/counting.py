@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from loadlab.instrumentation import current
 from loadlab.instrumentation.accounting import Accounting
@@ -18,8 +19,10 @@ from loadlab.model.metrics import CloseReason
 from loadlab.wrapping import WrapperMixin, mixed, put_in_front
 
 if TYPE_CHECKING:
-    from django.db.backends.base.base import BaseDatabaseWrapper
     from django.db.utils import ConnectionHandler
+
+
+_HEALTH_CHECK: Final = BaseDatabaseWrapper.close_if_health_check_failed.__name__
 
 
 class CountingMixin(Accounting, WrapperMixin):
@@ -86,17 +89,12 @@ class CountingMixin(Accounting, WrapperMixin):
         finally:
             self._reason = CloseReason.EXPLICIT
 
-    def close_if_health_check_failed(self) -> None:
-        before, self._reason = self._reason, CloseReason.HEALTH_CHECK
-        try:
-            super().close_if_health_check_failed()
-        finally:
-            self._reason = before
-
     def is_usable(self) -> bool:
         usable = super().is_usable()
-        if not usable and self._reason is not CloseReason.HEALTH_CHECK:
-            self._reason = CloseReason.UNUSABLE
+        if not usable:
+            # Every cursor calls the health check, so it is looked for here, and not marked there.
+            asks = sys._getframe(1).f_code.co_name  # noqa: SLF001
+            self._reason = CloseReason.HEALTH_CHECK if asks == _HEALTH_CHECK else CloseReason.UNUSABLE
         return usable
 
     def _close(self) -> None:
