@@ -17,7 +17,7 @@ from loadlab.instrumentation.process_file import ProcessFile
 from loadlab.model.metrics import OTHER, CloseReason, ProcessRole, UnitKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from loadlab.model.metrics import ConnectError
@@ -165,7 +165,7 @@ class Ledger:
         self.finished: deque[memoryview] = deque()  # rows whose end is written down, to be added to the totals
         self._mutex = threading.RLock()
         self._taking = False
-        self._unused: deque[memoryview] = deque()
+        self._unused: list[Iterator[memoryview]] = []  # of each segment, those of its rows that were never in use
         self._aliases: dict[str, int] = {}
         self._names: dict[str, int] = {}
         self._unit_numbers: dict[tuple[int, str], int] = {}
@@ -239,10 +239,10 @@ class Ledger:
 
     def _unused_row(self) -> memoryview:
         while True:
-            try:
-                return self._unused.popleft()
-            except IndexError:
-                self._grow()
+            for rows in self._unused:
+                for cells in rows:
+                    return cells
+            self._grow()
 
     def _move_to_totals(self, cells: memoryview) -> None:
         """Add a finished row to the totals and free it, in one step as seen from outside: the store of TURN.
@@ -272,7 +272,8 @@ class Ledger:
             )
             segment = _memory(2 * layout.SEGMENT_BYTES)
         starts = range(0, layout.HOLDER, layout.ROW_CELLS)
-        self._unused.extend(segment[start : start + layout.ROW_WITH_HOLDER_CELLS] for start in starts)
+        # No generator: a signal's handler may take a row in the middle of this.
+        self._unused.append(map(segment.__getitem__, map(_row_at, starts)))
 
     def _alias(self, name: str) -> int:
         number = next(self._alias_numbers)
@@ -313,6 +314,10 @@ def _two(cells: memoryview, offset: int, length: int) -> list[memoryview]:
     """Two banks, one behind the other."""
     first = offset // layout.CELL_BYTES
     return [cells[start : start + length] for start in (first, first + length)]
+
+
+def _row_at(start: int) -> slice:
+    return slice(start, start + layout.ROW_WITH_HOLDER_CELLS)
 
 
 def _memory(length: int) -> memoryview:

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from loadlab.model.open_connections import Holder
+from loadlab.model.holders import Holder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
