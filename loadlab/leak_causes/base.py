@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from loadlab.model.open_connections import Listing, OpenConnection, Unit
 
 Connections = tuple["OpenConnection", ...]
+LONG_SECONDS: Final = 60.0  # without use: far longer than a unit of work waits for anything between two queries
+_UNITS: Final = (("d", 86400), ("h", 3600), ("min", 60))
 PAGE: Final = "docs/reference/leak-causes.md"
 
 
@@ -94,3 +96,23 @@ def _named(unit: Unit | None) -> str:
     if unit is None:
         return "a unit that is not known"
     return str(unit) if unit.name else {"other": "no request or task"}.get(unit.kind, f"a {unit.kind}")
+
+
+def in_transaction(one: OpenConnection) -> bool:
+    """Whether it waits in an open transaction, as the database says."""
+    return one.session is not None and one.session.state.startswith("idle in transaction")
+
+
+def unused_seconds(one: OpenConnection) -> float:
+    """For how long it has not been used, as far as that is known; 0 while the database works for it."""
+    if one.session is None:
+        return one.used_seconds or one.opened_seconds or 0
+    return (one.session.state_seconds or 0) if one.session.state.startswith("idle") else 0
+
+
+def spelt(seconds: float) -> str:
+    """A duration in the largest unit of which there are at least two: "95 s", "12 min", "30 h"."""
+    for unit, length in _UNITS:
+        if seconds >= 2 * length:
+            return f"{seconds // length:.0f} {unit}"
+    return f"{seconds:.0f} s"
