@@ -1,4 +1,4 @@
-"""Something, such as a debug tool, refers to a connection after its thread has ended: no garbage collection closes it."""
+"""Something, as a debug tool does, refers to a connection whose thread has ended: no garbage collection closes it."""
 
 from __future__ import annotations
 
