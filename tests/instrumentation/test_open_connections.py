@@ -131,7 +131,7 @@ if what == "asgi":
     listing()
 if what == "insensitive":
     async def twice():
-        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1, "asyncio"))
         await ask("/insensitive/")
         listing()
         await ask("/insensitive/")
