@@ -17,6 +17,9 @@ Connections = tuple["OpenConnection", ...]
 LONG_SECONDS: Final = 60.0  # without use: far longer than a unit of work waits for anything between two queries
 _UNITS: Final = (("d", 86400), ("h", 3600), ("min", 60))
 PAGE: Final = "docs/reference/leak-causes.md"
+IDLE: Final = "idle"  # how the states of a session begin in which it does nothing
+IDLE_SECONDS: Final = 10.0
+USED_SECONDS: Final = 60.0
 
 
 class LeakCause(ABC):
@@ -56,9 +59,29 @@ def ours(listing: Listing) -> Connections:
     return tuple(one for one in listing.connections if one.holder is not Holder.NOT_OURS)
 
 
+def is_abandoned(connection: OpenConnection) -> bool:
+    """Whether its thread has ended and nothing refers to it: the garbage collector will close it."""
+    return connection.holder is Holder.LEAKED and not connection.kept
+
+
 def abandoned(listing: Listing) -> Connections:
-    """Those of threads that have ended and of which nothing is left: the garbage collector will close them."""
-    return tuple(one for one in listing.connections if one.holder is Holder.LEAKED and not one.kept)
+    return tuple(filter(is_abandoned, listing.connections))
+
+
+def opened_by(connection: OpenConnection, *kinds: str) -> bool:
+    """Whether a unit of one of these kinds has opened it."""
+    return connection.opened_by is not None and connection.opened_by.kind in kinds
+
+
+def idle_for_long(connection: OpenConnection) -> bool:
+    """Whether nothing has been asked on it for so long that it is kept, and not just between two queries.
+
+    Where the database was not asked, only the begin of its use is known.
+    """
+    session = connection.session
+    if session is None:
+        return (connection.used_seconds or 0) >= USED_SECONDS
+    return session.state.startswith(IDLE) and (session.state_seconds or 0) >= IDLE_SECONDS
 
 
 def more_than_spare(found: Iterable[OpenConnection]) -> Connections:
