@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from loadlab.leak_causes.base import LONG_SECONDS, LeakCause, in_transaction, share, spelt, unused_seconds
-from loadlab.model.open_connections import START_UP, Holder
+from loadlab.leak_causes.base import (
+    LONG_SECONDS,
+    LeakCause,
+    idle_for_long,
+    in_transaction,
+    is_command_s,
+    most_unused,
+    share,
+    unused_seconds,
+)
 
 if TYPE_CHECKING:
     from loadlab.leak_causes.base import Connections
@@ -16,22 +24,20 @@ class CommandNeverReturns(LeakCause):
     """Connections that a program holds outside of any request or task, and has not used for long."""
 
     title: ClassVar[str] = "A command that never returns"
-    rank: ClassVar[int] = 30
+    rank: ClassVar[int] = 55
 
     def found(self, listing: Listing) -> Connections:
         return tuple(
             one
             for one in listing.connections
-            if one.holder is Holder.OUTSIDE
-            and one.used_by is not None
-            and one.used_by.name not in ("", START_UP)
-            and unused_seconds(one) >= LONG_SECONDS
+            if is_command_s(one)
+            and (idle_for_long(one) if in_transaction(one) else unused_seconds(one) >= LONG_SECONDS)
         )
 
     def sentence(self, listing: Listing, found: Connections) -> str:
         names = ", ".join(dict.fromkeys(f"`{one.used_by}`" for one in found))
         said = share(listing, found, one="is held", more="are held")
-        idle = f"not used {'it' if len(found) == 1 else 'them'} for {spelt(max(map(unused_seconds, found)))}"
+        idle = f"not used {'it' if len(found) == 1 else 'them'} for {most_unused(found)}"
         waits = ", and has a transaction open" if any(map(in_transaction, found)) else ""
         return f"{said} by {names}, which runs outside of any request or task and has {idle}{waits}"
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from loadlab.leak_causes.base import LeakCause, in_transaction, ours, share, spelt, unused_seconds
+from loadlab.leak_causes.base import LeakCause, idle_for_long, in_transaction, is_command_s, most_unused, ours, share
 
 if TYPE_CHECKING:
     from loadlab.leak_causes.base import Connections
     from loadlab.model.open_connections import Listing
 
-LONG_SECONDS: Final = 10.0  # between two queries of a transaction: others wait for its locks
 MOST_NAMED: Final = 3
 
 
@@ -18,16 +17,18 @@ class IdleTransaction(LeakCause):
     """Connections with an open transaction that the database has not heard of for long."""
 
     title: ClassVar[str] = "An idle transaction"
-    rank: ClassVar[int] = 40
+    rank: ClassVar[int] = 35
 
     def found(self, listing: Listing) -> Connections:
-        return tuple(one for one in ours(listing) if in_transaction(one) and unused_seconds(one) >= LONG_SECONDS)
+        return tuple(
+            one for one in ours(listing) if in_transaction(one) and idle_for_long(one) and not is_command_s(one)
+        )
 
     def sentence(self, listing: Listing, found: Connections) -> str:
         said = share(listing, found, one="waits", more="wait")
         users = [f"`{name}`" for name in dict.fromkeys(str(one.used_by) for one in found if one.used_by is not None)]
         last = f"; used last by {', '.join(users[:MOST_NAMED])}" if users else ""
-        return f"{said} in an open transaction, idle for up to {spelt(max(map(unused_seconds, found)))}{last}"
+        return f"{said} in an open transaction, idle for up to {most_unused(found)}{last}"
 
     def cure(self, listing: Listing, found: Connections) -> str:  # noqa: ARG002
         return (

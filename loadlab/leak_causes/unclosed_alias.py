@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from loadlab.leak_causes.base import LONG_SECONDS, LeakCause, ours, share, spelt, unused_seconds
+from loadlab.leak_causes.base import LONG_SECONDS, LeakCause, is_command_s, most_unused, ours, share, unused_seconds
 from loadlab.model.open_connections import START_UP, Holder
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class UnclosedAlias(LeakCause):
     def sentence(self, listing: Listing, found: Connections) -> str:
         aliases = ", ".join(dict.fromkeys(f"`{one.alias}`" for one in found))
         said = share(listing, found, one="has", more="have")
-        idle = f"not been used for up to {spelt(max(map(unused_seconds, found)))}"
+        idle = f"not been used for up to {most_unused(found)}"
         them = "it" if len(found) == 1 else "them"
         return f"{said} {idle}, of the alias {aliases}, and no end of a request closes {them}"
 
@@ -45,7 +45,7 @@ def _whys(listing: Listing, one: OpenConnection) -> Iterator[str]:
         if one.opened_by.name == START_UP:
             if _serves_in_others(listing, one):
                 yield "call connections.close_all() at the end of what runs at start-up"
-        elif one.thread_name != MAIN_THREAD and one.used_by is not None and not one.used_by.name:
+        elif one.thread_name != MAIN_THREAD and not is_command_s(one):
             yield "call close_old_connections() in each turn of the thread's loop"
 
 
