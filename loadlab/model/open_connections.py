@@ -81,7 +81,8 @@ class OpenConnection:
     """One connection that is open now. Times are seconds before the reading; None where they are not known.
 
     `process` is the pid of its process, `thread` the kernel's number of the thread that opened it and `thread_name`
-    its name, in which "*" stands for digits. `kept`: its thread has ended, and something in the process still refers to
+    its name, in which "*" stands for digits. `used_seconds`: since a unit of work began to use it or, outside of units,
+    since the last query. `kept`: its thread has ended, and something in the process still refers to
     it. `apart`: it was made outside of Django's handler, by connection.copy() or a handler of the project's own, so
     Django closes it at the end of no request. `asgi`: it was opened for a request of Django's ASGI handler; `executor`:
     by a thread of a ThreadPoolExecutor. `answered`: the view of the request that uses it had returned before.
