@@ -77,6 +77,8 @@ class Accounting:
         work = present()
         if (work is not self._counted_for or self._row is not self._counted_row) and not self._connecting:
             self._count(work)
+        elif work is None and self._row is not None:  # no unit's begin and end will say when it was used
+            (self._inherited or self._row).asked()
 
     def _count(self, work: Work | None) -> None:
         """Count the unit once on this alias, at its first use; and on each connection that serves it."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from django.db import connections
+from django.db.utils import ConnectionHandler
 
 from loadlab.instrumentation import current
 from loadlab.instrumentation.accounting import Accounting
@@ -18,7 +21,6 @@ from loadlab.wrapping import WrapperMixin, mixed, put_in_front
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
-    from django.db.utils import ConnectionHandler
 
 
 class CountingMixin(Accounting, WrapperMixin):
@@ -114,3 +116,19 @@ def counting(wrapper: type[BaseDatabaseWrapper]) -> type[BaseDatabaseWrapper]:
 def install(handler: ConnectionHandler = connections) -> None:
     """Count every connection that `handler` makes from now on, and those that this thread has already."""
     put_in_front(CountingMixin, handler)
+
+
+def install_apart() -> None:
+    """Count every connection that handlers make from now on which Django knows nothing of, and so never closes."""
+    make = ConnectionHandler.create_connection
+    if hasattr(make, "__wrapped__"):
+        return
+
+    @wraps(make)
+    def create_connection(self: ConnectionHandler, alias: str) -> BaseDatabaseWrapper:
+        wrapper = make(self, alias)
+        with suppress(TypeError):  # not Django's, or not to be changed: what is Django's own handler's, is said of it
+            wrapper.__class__ = counting(type(wrapper))
+        return wrapper
+
+    ConnectionHandler.create_connection = create_connection  # type: ignore[method-assign]

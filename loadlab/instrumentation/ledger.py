@@ -97,6 +97,10 @@ class Row:
         """Note that the view of the request that uses it had returned before."""
         self._cells[layout.USING] |= layout.ANSWERED
 
+    def asked(self) -> None:
+        """Note that what uses it, outside of units, has asked for something more."""
+        self._cells[layout.USED_NS] = time.monotonic_ns()
+
     def unused(self) -> None:
         """Note that the unit that used it has ended."""
         self._cells[layout.USING] = 0

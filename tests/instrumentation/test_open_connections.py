@@ -30,6 +30,7 @@ settings.configure(
 django.setup()
 from django.core.handlers.wsgi import WSGIHandler
 from django.db import close_old_connections, connection, connections
+from django.db.utils import ConnectionHandler
 from asgiref.sync import sync_to_async
 from django.http import HttpResponse, StreamingHttpResponse
 from django.test import RequestFactory
@@ -130,6 +131,7 @@ if what == "asgi":
     listing()
 if what == "insensitive":
     async def twice():
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1, "asyncio"))
         await ask("/insensitive/")
         listing()
         await ask("/insensitive/")
@@ -142,8 +144,9 @@ if what == "outside":
     listing()
 if what == "apart":
     def copy():
-        kept.append(connection.copy())
-        kept[0].cursor().execute("SELECT 1")
+        kept.extend([connection.copy(), ConnectionHandler()["default"]])
+        for one in kept:
+            one.cursor().execute("SELECT 1")
     in_thread(lambda: (get("/shop/7/"), copy()))
     gc.collect()
     listed.append([[one.holder.label, one.thread_name, one.apart] for one in open_connections(folder / "ledgers")])
@@ -213,4 +216,4 @@ def test_a_thread_in_which_no_request_ends_is_known_at_its_second(tmp_path: Path
 
 def test_what_djangos_handler_has_not_made_is_apart_and_not_leaked(tmp_path: Path) -> None:
     (after,) = listings(tmp_path, "apart")
-    assert after == [["idle", "Thread-* (<lambda>)", True]]
+    assert after == [["idle", "Thread-* (<lambda>)", True]] * 2
