@@ -38,7 +38,7 @@ class CountingMixin(Accounting, WrapperMixin):
             advise(self, sys.exc_info()[1])
 
     # Set by Django while it handles an error of the driver's, and read in each request: in C, that costs half.
-    errors_occurred = property(attrgetter("_errors_occurred"), _note_errors)  # type: ignore[assignment]
+    errors_occurred = property(attrgetter("_errors_occurred"), _note_errors)
 
     def adopted(self) -> None:
         self._apart = False
