@@ -40,9 +40,12 @@ class CountingMixin(Accounting, WrapperMixin):
         if occurred:
             advise(self, sys.exc_info()[1])
 
+    @classmethod
+    def before_wrapper(cls) -> None:
+        presence()  # no younger than the wrapper, as it has to be
+
     def adopted(self) -> None:
         self._apart = False
-        presence()  # as old as the wrapper
         self.opened_while_loading = self.connection is not None
         if self.connection is not None:
             self._row = current.ledger().found_open(self.alias)
