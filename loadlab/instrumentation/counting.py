@@ -40,9 +40,12 @@ class CountingMixin(Accounting, WrapperMixin):
     # Set by Django while it handles an error of the driver's, and read in each request: in C, that costs half.
     errors_occurred = property(attrgetter("_errors_occurred"), _note_errors)
 
+    @classmethod
+    def before_wrapper(cls) -> None:
+        presence()  # no younger than the wrapper, as it has to be
+
     def adopted(self) -> None:
         self._apart = False
-        presence()  # as old as the wrapper
         self._errors_occurred = self.__dict__.pop("errors_occurred", False)
         self.opened_while_loading = self.connection is not None
         if self.connection is not None:

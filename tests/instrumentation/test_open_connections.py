@@ -114,6 +114,18 @@ if what == "kept":
     listing()
     gc.collect()
     listing()
+if what == "older":
+    from django.db.backends.sqlite3.base import DatabaseWrapper
+    init = DatabaseWrapper.__init__
+    def init_and_age(self, *args):
+        init(self, *args)
+        gc.collect(0)  # so that the wrapper is older than what is made after it
+    DatabaseWrapper.__init__ = init_and_age
+    in_thread(get, "/shop/7/")
+    gc.collect(0)
+    listing()
+    gc.collect(1)
+    listing()
 if what == "lives":
     get("/wait/")
     listing()
@@ -172,6 +184,12 @@ def test_what_the_garbage_collector_leaves_open_is_kept_by_something(tmp_path: P
     ended, searched = listings(tmp_path, "kept")
     assert [one[0] for one in (*ended, *searched)] == ["leaked", "leaked"]
     assert [one[-1] for one in (*ended, *searched)] == [False, True]
+
+
+def test_a_search_for_young_garbage_alone_says_nothing_of_an_older_wrapper(tmp_path: Path) -> None:
+    young, both = listings(tmp_path, "older")
+    assert [(one[0], one[-1]) for one in young] == [("leaked", False)]
+    assert both == []
 
 
 def test_a_request_is_in_use_until_it_ends_and_then_its_thread_is_idle(tmp_path: Path) -> None:
