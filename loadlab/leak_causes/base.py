@@ -109,7 +109,7 @@ def most_unused(found: Connections) -> str:
 def more_than_spare(found: Iterable[OpenConnection]) -> Connections:
     """They, if they are more than one for each process: a single one may just have lost its thread."""
     all_found = tuple(found)
-    return all_found if len(all_found) > len({one.process for one in all_found}) else ()
+    return all_found if len(all_found) > len({(one.host, one.process) for one in all_found}) else ()
 
 
 def share(listing: Listing, found: Connections, *, one: str, more: str) -> str:
