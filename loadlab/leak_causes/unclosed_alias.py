@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from loadlab.leak_causes.base import LONG_SECONDS, LeakCause, is_command_s, most_unused, ours, share, unused_seconds
-from loadlab.model.open_connections import START_UP, Holder
+from loadlab.model.holders import START_UP, Holder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
