@@ -19,8 +19,8 @@ from loadlab.instrumentation.jobs import is_executors, job
 from loadlab.instrumentation.roles import serves
 from loadlab.instrumentation.serving import program_of
 from loadlab.instrumentation.work import UNIT, UNNAMED, pair_of
+from loadlab.model.holders import GREENLET, START_UP
 from loadlab.model.metrics import ROOT, UnitKind
-from loadlab.model.open_connections import GREENLET, START_UP
 
 if TYPE_CHECKING:
     from collections.abc import Callable

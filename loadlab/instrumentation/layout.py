@@ -22,6 +22,7 @@ import hashlib
 from bisect import bisect_left
 from typing import TYPE_CHECKING, Final
 
+from loadlab.model.holders import COUNTED
 from loadlab.model.metrics import (
     AGE_SECONDS,
     CONNECT_SECONDS,
@@ -31,7 +32,6 @@ from loadlab.model.metrics import (
     ProcessRole,
     UnitKind,
 )
-from loadlab.model.open_connections import COUNTED
 
 if TYPE_CHECKING:
     from collections.abc import MutableSequence, Sequence

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.instrumentation import layout
 from loadlab.instrumentation.archive import DamagedError
+from loadlab.model.holders import Holder
 from loadlab.model.metrics import UnitKind
-from loadlab.model.open_connections import Holder
 from loadlab.model.text import one_line
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from loadlab.instrumentation import layout
 from loadlab.instrumentation.archive import DamagedError, live_files
 from loadlab.instrumentation.ledger_content import LedgerContent
 from loadlab.instrumentation.ledger_file import LEDGERS
-from loadlab.model.open_connections import Holder, OpenConnection, Unit
+from loadlab.model.holders import Holder
+from loadlab.model.open_connections import OpenConnection, Unit
 
 if TYPE_CHECKING:
     from pathlib import Path

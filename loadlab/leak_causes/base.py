@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from loadlab.model.open_connections import START_UP, Holder
+from loadlab.model.holders import START_UP, Holder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -13,7 +13,7 @@ from loadlab.leak_causes.base import (
     opened_by,
     share,
 )
-from loadlab.model.open_connections import Holder
+from loadlab.model.holders import Holder
 
 if TYPE_CHECKING:
     from loadlab.leak_causes.base import Connections

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from loadlab.leak_causes.base import LeakCause
-from loadlab.model.open_connections import Holder
+from loadlab.model.holders import Holder
 
 if TYPE_CHECKING:
     from loadlab.leak_causes.base import Connections

@@ -15,7 +15,7 @@ from loadlab.leak_causes.base import (
     opened_by,
     share,
 )
-from loadlab.model.open_connections import GREENLET
+from loadlab.model.holders import GREENLET
 
 if TYPE_CHECKING:
     from loadlab.leak_causes.base import Connections

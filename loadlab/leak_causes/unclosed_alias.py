@@ -14,7 +14,7 @@ from loadlab.leak_causes.base import (
     share,
     unused_seconds,
 )
-from loadlab.model.open_connections import START_UP, Holder
+from loadlab.model.holders import START_UP, Holder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,7 +6,8 @@ import json
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from loadlab.model.open_connections import AliasSettings, Holder, Listing, OpenConnection, Session, Unit
+from loadlab.model.holders import Holder
+from loadlab.model.open_connections import AliasSettings, Listing, OpenConnection, Session, Unit
 from loadlab.model.text import one_line
 
 if TYPE_CHECKING:

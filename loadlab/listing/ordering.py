@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from loadlab.model.open_connections import Holder
+from loadlab.model.holders import Holder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from loadlab.listing.ordering import worst_first
+from loadlab.model.holders import Holder
 from loadlab.model.metrics import UnitKind
-from loadlab.model.open_connections import Holder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from loadlab.leak_causes import verdict
 from loadlab.listing.rows import process_title, sections, unit_title
 from loadlab.model.durations import elapsed
-from loadlab.model.open_connections import Holder
+from loadlab.model.holders import Holder
 from loadlab.model.text import one_line, printable
 
 if TYPE_CHECKING:

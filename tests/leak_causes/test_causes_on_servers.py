@@ -18,7 +18,8 @@ from patience import await_that
 from loadlab.lab.fixture import postgres_fixture
 from loadlab.lab.running_worker import running_worker
 from loadlab.leak_causes import named, verdict
-from loadlab.model.open_connections import AliasSettings, Holder
+from loadlab.model.holders import Holder
+from loadlab.model.open_connections import AliasSettings
 from loadlab.model.worker_behaviour import WorkerSetting
 from loadlab.plan.members import build_server, config_of
 from loadlab.servers import SERVERS

@@ -9,7 +9,8 @@ from factories.listings import OUTSIDE, SHOP, connections, listing
 
 from loadlab.leak_causes import named, verdict
 from loadlab.leak_causes.base import spelt
-from loadlab.model.open_connections import START_UP, Holder, NamedCause, Session, Unit
+from loadlab.model.holders import START_UP, Holder
+from loadlab.model.open_connections import NamedCause, Session, Unit
 
 COMMAND: Final = Unit(kind="other", name="poll_prices")
 STARTED: Final = Unit(kind="other", name=START_UP)

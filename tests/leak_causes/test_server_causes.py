@@ -8,7 +8,8 @@ from every import every
 from factories.listings import OUTSIDE, SHOP, connections, listing
 
 from loadlab.leak_causes import named
-from loadlab.model.open_connections import Holder, Session, Unit
+from loadlab.model.holders import Holder
+from loadlab.model.open_connections import Session, Unit
 
 JOB: Final = Unit(kind="other", name="shop.prices.fetch")
 TASK: Final = Unit(kind="task", name="shop.tasks.mail")

@@ -11,7 +11,8 @@ from every import every
 from factories.listings import CART, OUTSIDE, connections, listing
 
 from loadlab.listing.documents import as_document, as_json, from_json
-from loadlab.model.open_connections import AliasSettings, Holder, Listing, OpenConnection, Session
+from loadlab.model.holders import Holder
+from loadlab.model.open_connections import AliasSettings, Listing, OpenConnection, Session
 
 HOSTILE = "shop/\n\x1b[31mowned\x07\r\u202e/"
 
