@@ -6,10 +6,13 @@ import os
 import time
 from collections import defaultdict
 from dataclasses import dataclass
+from http import HTTPStatus
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from loadlab.errors import UsageError
+from loadlab.listing.documents import from_json
 from loadlab.model import metrics
 from loadlab.model.counts import KEYED, ConnectionCounts
 from loadlab.model.reading import Reading
@@ -23,12 +26,19 @@ if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
     from prometheus_client.samples import Sample
 
+    from loadlab.model.open_connections import Listing
+
 PREFIX: Final = "loadlab_"
 TYPE: Final = "# TYPE loadlab_"
 NOT_OURS: Final = (
     "has metrics, but none of loadlab's: add 'loadlab.instrumentation' to INSTALLED_APPS of the project",
     ", or name the address that serves its metrics.",
 )
+NO_LISTING: Final = (
+    ". Give the address of the metrics. If the project mounts them as a view, add"
+    " path('metrics/connections', loadlab.instrumentation.views.connections) to its urls.py."
+)
+CONNECTIONS: Final = "/connections"  # below the path of the metrics
 # What is left of all units of work: a project with an earlier loadlab shows no kinds, and its units are requests too.
 REQUESTS: Final = tuple(f"{metrics.UnitKind.REQUEST.label}_{connection}" for connection in metrics.CONNECTION)
 Key = tuple[str, str]  # a field of `ConnectionCounts`, and the reason or kind in it
@@ -77,7 +87,36 @@ def scrape(url: str, token: str | None, *, seconds: float = TIMEOUT_SECONDS) -> 
     Raises:
         UnreadableError: no response came in time, or it is not from loadlab's instrumentation.
     """
-    return understood(fetched(url, {"Authorization": f"Bearer {token}"} if token else {}, seconds=seconds), url)
+    return understood(fetched(url, _headers(token), seconds=seconds), url)
+
+
+def listing_at(url: str, token: str | None, *, seconds: float = TIMEOUT_SECONDS) -> Listing:
+    """The open connections that the project lists below the address of its metrics.
+
+    Raises:
+        UnreadableError: no response came in time, or it is no listing.
+    """
+    address = _below(url)
+    try:
+        return from_json(fetched(address, _headers(token), seconds=seconds))
+    except UnreadableError as error:
+        if error.status != HTTPStatus.NOT_FOUND:
+            raise
+        raise UnreadableError(address, "does not exist", NO_LISTING, status=error.status) from error
+    except ValueError as error:
+        what = f"answers, but not with open connections: {error}"
+        raise UnreadableError(address, what, NO_LISTING) from error
+
+
+def _below(url: str) -> str:
+    """The address of the listing, given that of the metrics, or itself."""
+    parts = urlsplit(url)
+    path = parts.path.rstrip("/").removesuffix(CONNECTIONS)
+    return parts._replace(path=f"{path}{CONNECTIONS}", query="", fragment="").geturl()
+
+
+def _headers(token: str | None) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"} if token else {}
 
 
 def understood(text: str, url: str) -> Reading:

@@ -9,8 +9,8 @@ from loadlab.instrumentation import layout
 from loadlab.instrumentation.archive import Archive
 from loadlab.instrumentation.ledger_file import LEDGERS
 from loadlab.model.counts import ConnectionCounts
+from loadlab.model.holders import COUNTED, Holder
 from loadlab.model.metrics import CONNECTION, CloseReason, ConnectError, ProcessRole, UnitKind
-from loadlab.model.open_connections import COUNTED, Holder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, Final
 from asgiref.local import Local
 
 from loadlab.instrumentation import layout
+from loadlab.instrumentation.jobs import is_executors, job
 from loadlab.instrumentation.roles import serves
 from loadlab.instrumentation.serving import program_of
 from loadlab.instrumentation.work import UNIT, UNNAMED, pair_of
+from loadlab.model.holders import GREENLET, START_UP
 from loadlab.model.metrics import ROOT, UnitKind
-from loadlab.model.open_connections import GREENLET, START_UP
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,9 +55,10 @@ class Presence:
 
 
 class _Canary:
-    """Garbage from when its presence ends, in a cycle as Django's wrappers are, and as old as theirs.
+    """Garbage from when its presence ends, in a cycle as Django's wrappers are, and no younger than theirs.
 
-    So the search for garbage that finds it would find them as well, and what is open then is kept by something else.
+    The garbage collector never looks for old garbage without looking for younger one. So the search that finds it would
+    find them as well, and what is open then is kept by something else.
     """
 
     __slots__ = ("_itself", "_rows")
@@ -86,10 +88,16 @@ def presence() -> Presence:
 
 def thread(ledger: Ledger) -> tuple[int, int]:
     """The caller's: the kernel's number, and that of its name, in which "*" stands for a number."""
-    # threading.current_thread() would make an object for each thread that Python has not started.
-    known = getattr(threading, "_active", {}).get(threading.get_ident())
+    known = _started_thread()
     name = GREENLET if _in_greenlet() else _NUMBERS.sub("*", known.name) if known is not None else ""
     return threading.get_native_id(), ledger.name(name)
+
+
+def _started_thread() -> threading.Thread | None:
+    """The caller's; None where Python has not started it."""
+    # threading.current_thread() would make an object for each of those.
+    known: threading.Thread | None = getattr(threading, "_active", {}).get(threading.get_ident())
+    return known
 
 
 def _in_greenlet() -> bool:
@@ -124,7 +132,21 @@ def name_earlier(work: Work) -> None:
 
 def opening_unit(ledger: Ledger, work: Work | None, row: Row, *, loading: bool) -> int:
     """The same, of the unit that opens it."""
-    return ledger.unit(_OUTSIDE, START_UP) if loading and work is None else unit(ledger, work, row)
+    if work is not None:
+        return unit(ledger, work, row)
+    if loading:
+        return ledger.unit(_OUTSIDE, START_UP)
+    return ledger.unit(_OUTSIDE, (not _in_main_thread() and job()) or _command())
+
+
+def _in_main_thread() -> bool:
+    return threading.get_ident() == threading.main_thread().ident
+
+
+def place(work: Work | None) -> int:
+    """Whether the caller works for a request of the ASGI handler, and whether in a thread of an executor."""
+    asgi = work is not None and hasattr(work.get(UNIT), "scope")
+    return (asgi and layout.ASGI) + (is_executors(_started_thread()) and layout.EXECUTOR)
 
 
 @cache

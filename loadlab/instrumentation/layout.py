@@ -22,6 +22,7 @@ import hashlib
 from bisect import bisect_left
 from typing import TYPE_CHECKING, Final
 
+from loadlab.model.holders import COUNTED
 from loadlab.model.metrics import (
     AGE_SECONDS,
     CONNECT_SECONDS,
@@ -31,7 +32,6 @@ from loadlab.model.metrics import (
     ProcessRole,
     UnitKind,
 )
-from loadlab.model.open_connections import COUNTED
 
 if TYPE_CHECKING:
     from collections.abc import MutableSequence, Sequence
@@ -62,10 +62,10 @@ ROWS_PER_SEGMENT: Final = 512
 
 # Cells of the holder of a row's connection, so far behind the row; the first two are those that make it no row.
 # BACKEND: the process of PostgreSQL, or the number that another database has for the connection. THREAD: the kernel's.
-# THREAD_NAME, OPENED_BY, USED_BY: numbers of names. USED_NS: when the last unit of work began to use it, and USING
-# whether that has not ended.
+# THREAD_NAME, OPENED_BY, USED_BY: numbers of names. USED_NS: when the last unit of work began to use it or, outside of
+# units, when it was used last; and USING whether that has not ended. PLACE: who has opened it, and how.
 HOLDER: Final = ROWS_PER_SEGMENT * ROW_CELLS
-_, _, BACKEND, THREAD, THREAD_NAME, OPENED_BY, USED_BY, USED_NS, USING, LIFE = range(HOLDER, HOLDER + 10)
+_, _, BACKEND, THREAD, THREAD_NAME, OPENED_BY, USED_BY, USED_NS, USING, LIFE, PLACE = range(HOLDER, HOLDER + 11)
 ROW_WITH_HOLDER_CELLS: Final = HOLDER + ROW_CELLS
 
 # Values of LIFE: whether the thread or greenlet that opened it still lives. KEPT: it has ended, the garbage collector
@@ -73,6 +73,16 @@ ROW_WITH_HOLDER_CELLS: Final = HOLDER + ROW_CELLS
 ALIVE: Final = 1
 ENDED: Final = 2
 KEPT: Final = 3
+
+# What USING adds up: its view had returned before the unit used the connection; the unit before it never ended here.
+ANSWERED: Final = 2
+UNENDED: Final = 4
+
+# What PLACE adds up: it was opened for a request of the ASGI handler, by a thread of a ThreadPoolExecutor, or by a
+# wrapper that Django's handler has not made, and will not close.
+ASGI: Final = 1
+EXECUTOR: Final = 2
+APART: Final = 4
 
 # Values of STATE: LENT, FAILED + kind and CLOSED + reason are final.
 FREE: Final = 0

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.process
 
 PROGRAM: Final = """
-import gc, json, sys, threading
+import asyncio, gc, json, sys, threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 import django
 from django.conf import settings
@@ -29,7 +30,9 @@ settings.configure(
 django.setup()
 from django.core.handlers.wsgi import WSGIHandler
 from django.db import close_old_connections, connection, connections
-from django.http import HttpResponse
+from django.db.utils import ConnectionHandler
+from asgiref.sync import sync_to_async
+from django.http import HttpResponse, StreamingHttpResponse
 from django.test import RequestFactory
 from django.urls import path
 from loadlab.instrumentation.counters import CounterSet
@@ -40,16 +43,50 @@ def query(*_, **__):
         cursor.execute("SELECT 1")
     return HttpResponse()
 
-urlpatterns = [path("shop/<int:pk>/", query), path("wait/", lambda request: (query(), listing())[0])]
 handler = WSGIHandler()
 
 def get(url):
-    handler(RequestFactory().get(url).environ, lambda *_: None).close()
+    response = handler(RequestFactory().get(url).environ, lambda *_: None)
+    list(response)
+    response.close()
 
 def early(url):
     from django.core.signals import request_started
     request_started.connect(query)
     get(url)
+
+async def insensitive(request):
+    return await sync_to_async(query, thread_sensitive=False)()
+
+def stream(request):
+    def parts():
+        query()
+        listing()
+        yield b"part"
+    return StreamingHttpResponse(parts())
+
+def jobs():
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(query).result()
+        return HttpResponse()
+
+async def ask(url):
+    from asgiref.testing import ApplicationCommunicator
+    from django.core.handlers.asgi import ASGIHandler
+    from django.test import AsyncRequestFactory
+    scope = AsyncRequestFactory().get(url).scope
+    app = ApplicationCommunicator(ASGIHandler(), scope)
+    await app.send_input({"type": "http.request"})
+    await app.receive_output(10)
+    await app.receive_output(10)
+    await app.wait(10)
+
+urlpatterns = [
+    path("shop/<int:pk>/", query),
+    path("stream/", stream),
+    path("insensitive/", insensitive),
+    path("wait/", lambda request: (query(), listing())[0]),
+]
 
 def in_thread(work, *args):
     thread = threading.Thread(target=work, args=args)
@@ -59,6 +96,7 @@ def in_thread(work, *args):
 def listing():
     listed.append([
         [one.holder.label, one.thread_name, str(one.opened_by), str(one.used_by), one.served, one.kept]
+        + [name for name in ("asgi", "executor", "answered", "unended") if getattr(one, name)]
         for one in open_connections(folder / "ledgers")
     ])
     held = CounterSet(folder / "ledgers").read().aliases["default"].holders
@@ -76,17 +114,54 @@ if what == "kept":
     listing()
     gc.collect()
     listing()
+if what == "older":
+    from django.db.backends.sqlite3.base import DatabaseWrapper
+    init = DatabaseWrapper.__init__
+    def init_and_age(self, *args):
+        init(self, *args)
+        gc.collect(0)  # so that the wrapper is older than what is made after it
+    DatabaseWrapper.__init__ = init_and_age
+    in_thread(get, "/shop/7/")
+    gc.collect(0)
+    listing()
+    gc.collect(1)
+    listing()
 if what == "lives":
     get("/wait/")
     listing()
 if what == "early":
     early("/shop/7/")
     listing()
+if what == "streams":
+    get("/stream/")
+    listing()
+if what == "jobs":
+    jobs()
+    listing()
+if what == "asgi":
+    asyncio.run(ask("/shop/7/"))
+    listing()
+if what == "insensitive":
+    async def twice():
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1, "asyncio"))
+        await ask("/insensitive/")
+        listing()
+        await ask("/insensitive/")
+        listing()
+    asyncio.run(twice())
 if what == "outside":
     query()
     listing()
     close_old_connections()
     listing()
+if what == "apart":
+    def copy():
+        kept.extend([connection.copy(), ConnectionHandler()["default"]])
+        for one in kept:
+            one.cursor().execute("SELECT 1")
+    in_thread(lambda: (get("/shop/7/"), copy()))
+    gc.collect()
+    listed.append([[one.holder.label, one.thread_name, one.apart] for one in open_connections(folder / "ledgers")])
 print(json.dumps(listed))
 """
 
@@ -111,6 +186,12 @@ def test_what_the_garbage_collector_leaves_open_is_kept_by_something(tmp_path: P
     assert [one[-1] for one in (*ended, *searched)] == [False, True]
 
 
+def test_a_search_for_young_garbage_alone_says_nothing_of_an_older_wrapper(tmp_path: Path) -> None:
+    young, both = listings(tmp_path, "older")
+    assert [(one[0], one[-1]) for one in young] == [("leaked", False)]
+    assert both == []
+
+
 def test_a_request_is_in_use_until_it_ends_and_then_its_thread_is_idle(tmp_path: Path) -> None:
     during, after = listings(tmp_path, "lives")
     assert during == [["in_use", "MainThread", "wait/", "wait/", 1, False]]
@@ -125,3 +206,32 @@ def test_what_a_request_opens_before_its_url_is_resolved_has_its_route(tmp_path:
 def test_what_no_unit_has_used_is_outside_whether_it_is_in_use_or_not(tmp_path: Path) -> None:
     during, after = listings(tmp_path, "outside")
     assert during == after == [["outside", "MainThread", "other", "other", 1, False]]
+
+
+def test_a_stream_that_queries_is_known_by_its_view_having_returned(tmp_path: Path) -> None:
+    during, after = listings(tmp_path, "streams")
+    assert during == [["in_use", "MainThread", "stream/", "stream/", 1, False, "answered"]]
+    assert after == [["idle", "MainThread", "stream/", "stream/", 1, False]]
+
+
+def test_a_job_of_an_executor_is_known_and_has_its_function_s_name(tmp_path: Path) -> None:
+    (after,) = listings(tmp_path, "jobs")
+    assert after == [["leaked", "ThreadPoolExecutor-*_*", "__main__.query", "other", 1, False, "executor"]]
+
+
+def test_what_an_asgi_request_opens_is_told_from_another_executor_s(tmp_path: Path) -> None:
+    (after,) = listings(tmp_path, "asgi")
+    route = "shop/<int:pk>/"
+    assert after == [["leaked", "ThreadPoolExecutor-*_*", route, route, 1, False, "asgi", "executor"]]
+
+
+def test_a_thread_in_which_no_request_ends_is_known_at_its_second(tmp_path: Path) -> None:
+    once, twice = listings(tmp_path, "insensitive")
+    first = ["in_use", "asyncio_*", "insensitive/", "insensitive/", 1, False, "asgi", "executor"]
+    assert once == [first]
+    assert twice == [[*first[:4], 2, *first[5:], "unended"]]
+
+
+def test_what_djangos_handler_has_not_made_is_apart_and_not_leaked(tmp_path: Path) -> None:
+    (after,) = listings(tmp_path, "apart")
+    assert after == [["idle", "Thread-* (<lambda>)", True]] * 2

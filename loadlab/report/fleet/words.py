@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from loadlab.model.durations import elapsed
 from loadlab.report import labels, numbers
 from loadlab.report.labels import Labels
 
@@ -123,7 +124,7 @@ def duration(seconds: float) -> str:
         return numbers.plural(int(seconds // 3600), "hour")
     if seconds >= 600 and seconds % 60 == 0 and seconds < 3600:  # noqa: PLR2004  whole minutes
         return numbers.plural(int(seconds // 60), "minute")
-    return numbers.elapsed(seconds) if seconds >= 600 else numbers.seconds(seconds)  # noqa: PLR2004
+    return elapsed(seconds) if seconds >= 600 else numbers.seconds(seconds)  # noqa: PLR2004
 
 
 def events(answer: FleetAnswer, name: str) -> str:
