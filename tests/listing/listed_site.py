@@ -94,12 +94,12 @@ class ListedSite:
         with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:  # noqa: S310
             return str(answer.read().decode())
 
-    def manage(self, *arguments: str) -> str:
+    def manage(self, *arguments: str, **environment: str) -> str:
         """What a management command of the project says, which must end well."""
         done = subprocess.run(
             [sys.executable, "-m", "django", *arguments],
             cwd=self.folder,
-            env=dict(self.environment),
+            env={**self.environment, **environment},
             capture_output=True,
             text=True,
             check=False,

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
 import pytest
 from listed_site import HOSTILE, TOKEN, ListedSite, listed_site
-from patience import await_that
+from patience import PATIENCE_SECONDS, await_that
+
+from loadlab.system.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,6 +92,49 @@ def test_sessions_of_other_programs_are_not_ours(leaking: ListedSite, loadlab: C
             assert stranger["session"]["application"] == "report"
         other.rollback()
     other.close()
+
+
+def test_a_database_that_refuses_leaves_the_listing_and_says_so(leaking: ListedSite, loadlab: CommandLine) -> None:
+    closed = {"SHOP_DSN": f"host=127.0.0.1 port={free_port()} user=nobody dbname=shop password=canary-password-80"}
+    known = ("--metrics", f"{leaking.url}/metrics", "--token", "env:SHOP_TOKEN", "--dsn", "env:SHOP_DSN")
+    told = loadlab("connections", *known, **{**leaking.dsn(), **closed})
+    assert told.code == 3
+    assert "opened by `shop/<int:pk>/`" in told.stdout
+    assert "The database was not asked" in told.stdout
+    assert "PostgreSQL refused the connection" in told.stderr
+    assert "canary" not in told.stdout + told.stderr
+    databases = json.loads(leaking.environment["SHOP_DATABASES"])
+    databases["default"] |= {"PORT": str(free_port()), "PASSWORD": "canary-password-80"}
+    text = leaking.manage("loadlab_connections", SHOP_DATABASES=json.dumps(databases))
+    assert "opened by `shop/<int:pk>/`" in text
+    assert "default: the database was not asked: connection " in text
+    assert "canary" not in text
+
+
+def test_a_role_that_may_not_see_others_is_told_what_to_grant(leaking: ListedSite) -> None:
+    observer = leaking.lab.database.observer
+    with psycopg2.connect(**observer, dbname=leaking.lab.database.name) as other:
+        other.cursor().execute("SELECT 1")
+        await_that(lambda: "not ours: 1" in leaking.manage("loadlab_connections"))
+        text = leaking.manage("loadlab_connections")
+        assert "may not see what 1 sessions of other roles do. To see it, grant the role pg_read_all_stats" in text
+        assert "state hidden" in text
+        document = json.loads(leaking.manage("loadlab_connections", "--json"))
+        assert backends(document) == leaking.backends()
+    other.close()
+
+
+def test_a_management_command_watches_until_ctrl_c(leaking: ListedSite) -> None:
+    command = [sys.executable, "-m", "django", "loadlab_connections", "--watch", "--every", "0.1", "--json"]
+    output = leaking.folder / "watched"
+    with (
+        output.open("wb") as written,
+        subprocess.Popen(command, cwd=leaking.folder, env=dict(leaking.environment), stdout=written) as watching,
+    ):
+        await_that(lambda: output.read_text().count("\n") >= 2)
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait(PATIENCE_SECONDS) == 0
+    assert backends(json.loads(output.read_text().splitlines()[0])) == leaking.backends()
 
 
 def test_what_a_listing_shows_is_fit_for_a_terminal_and_no_secret(leaking: ListedSite, loadlab: CommandLine) -> None:
