@@ -142,7 +142,8 @@ class _Watch:
         latest = self.readings[-1]
         seen = {alias: latest.counts(alias) for alias in latest.hosts}
         counts = (
-            f"{alias}: {numbers.count(one.open)} open, {numbers.count(one.opened)} opened"
+            f"{alias}: {numbers.count(one.open)} open{f' ({numbers.count(one.leaked)} leaked)' if one.leaked else ''},"
+            f" {numbers.count(one.opened)} opened"
             for alias, one in seen.items()
         )
         return f"{numbers.plural(len(self.readings), 'reading')} · {' · '.join(counts)} · Ctrl-C ends"
