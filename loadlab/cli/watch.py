@@ -151,9 +151,9 @@ class _Watch:
 
 def _judge(arguments: argparse.Namespace, resources: ExitStack) -> ProbeContext | None:
     """PostgreSQL's own view of the database."""
+    if arguments.dsn is None:
+        return None
     from loadlab.probes import ProbeContext
 
     seen = resources.enter_context(observed_database(arguments.dsn, allow_remote=arguments.allow_remote))
-    if seen is None:
-        return None
     return ProbeContext(cursor=seen.cursor, database=seen.name, ledgers=seen.folder, trees={})
