@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import importlib.util
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import pytest
 from holding_project import command, gunicorn, holding_project, later
+from leaking_site import aged, leaking_site
+from modes import choice
 from patience import await_that
 
 from loadlab.lab.clients import ClientPool
 from loadlab.leak_causes import named, verdict
+from loadlab.model.holders import Holder
 from loadlab.system.ports import LOOPBACK
 
 if TYPE_CHECKING:
@@ -121,3 +126,37 @@ def test_a_pool_counts_on_connections_that_were_lost_and_collected(lab: Lab, tmp
         project.await_open(0)
         assert ClientPool(project.port, 1, keep_alive=False).ask("/one/") == 1
         assert "PoolTimeout" in project.log()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["threaded", "gevent", "asgi"])
+def test_nothing_is_kept_in_a_leaking_site_without_such_a_tool(lab: Lab, tmp_path: Path, mode: str) -> None:
+    with leaking_site(lab, tmp_path, choice(mode), aged(600), garbage=True) as site, ThreadPoolExecutor(1) as clients:
+        asking = clients.submit(site.ask, "/entries/1/", 100)
+        leaked, kept = 0, 0
+        while not asking.done():
+            seen = site.listing().connections
+            leaked += sum(one.holder is Holder.LEAKED for one in seen)
+            kept += sum(one.kept for one in seen)
+        asking.result()
+        assert leaked > 0
+        assert kept == 0
+
+
+@pytest.mark.slow
+def test_many_processes_with_live_threads_are_no_leak(lab: Lab, tmp_path: Path) -> None:
+    argv = gunicorn("--preload", "--workers", "4", "--threads", "4")
+    with holding_project(lab, tmp_path, argv, server="gthread") as project:
+
+        def all_hold_one() -> bool:
+            project.ask("/one/", clients=16)
+            return len(project.listing().connections) == 4 * 4
+
+        await_that(all_hold_one, project.log)
+        assert named(project.listing()) == ()
+        seen = replace(project.listing(), limit=20)  # of a database as small as that
+        (cause,) = named(seen)
+        assert cause.name == "many_processes"
+        assert cause.sentence == (
+            "No leak: live threads hold 16 connections, up to 4 in each of 4 processes; the database accepts 20"
+        )
