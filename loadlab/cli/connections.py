@@ -9,17 +9,16 @@ from __future__ import annotations
 import json
 import sys
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Final
 
-from loadlab.cli._database import observed_database
+from loadlab.cli._database import AskedDatabase, NotAskedError
 from loadlab.errors import EnvironmentFaultError, StoppedError, UsageError
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from loadlab.cli._database import Observed
     from loadlab.model.open_connections import Listing
 
 EVERY_SECONDS: Final = 2.0
@@ -68,70 +67,95 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    from loadlab.system.redrawing import redraw
-
-    source = _Source(arguments)
-    with observed_database(arguments.dsn, allow_remote=arguments.allow_remote) as database:
-        if not arguments.watch:
-            print(_text(source.listing(database), arguments, None, indent=1))
+    with ExitStack() as resources:
+        lister = _Lister(arguments, resources)
+        if arguments.watch:
+            with suppress(StoppedError):  # the usual end
+                lister.watch()
             return 0
-        with suppress(StoppedError):  # the usual end
-            redraw(sys.stdout, lambda width: _text(source.listing(database), arguments, width), arguments.every)
+        try:
+            found = lister.listing()
+        except NotAskedError:
+            print(_text(lister.listing(asking=False), arguments))
+            raise
+        print(_text(found, arguments))
     return 0
 
 
-def _text(found: Listing, arguments: argparse.Namespace, width: int | None, indent: int | None = None) -> str:
+def _text(found: Listing, arguments: argparse.Namespace, width: int | None = None) -> str:
     from loadlab.listing.documents import with_causes
     from loadlab.listing.table import as_text
     from loadlab.model.text import escaped_in_json
 
     if arguments.json:
-        return escaped_in_json(json.dumps(with_causes(found), indent=indent))
+        return escaped_in_json(json.dumps(with_causes(found), indent=None if arguments.watch else 1))
     return as_text(found, arguments.by, each=arguments.all, width=width)
 
 
-class _Source:
-    """Where the listing comes from.
+class _Lister:
+    """Reads the project's listing, and joins it with the sessions of a database if one is named.
 
     Raises:
-        UsageError: it is not named as it should be.
+        UsageError: one of the two is not named as it should be.
     """
 
-    def __init__(self, arguments: argparse.Namespace) -> None:
+    def __init__(self, arguments: argparse.Namespace, resources: ExitStack) -> None:
         from loadlab.scrape import require_address, token_of
 
         if bool(arguments.metrics) == bool(arguments.ledgers):
             raise UsageError("Name the project with --metrics URL, or its ledgers with --ledgers DIR: one of the two.")
         if arguments.every <= 0:
             raise UsageError("--every must be more than 0 seconds.")
+        self._arguments = arguments
         self._urls = list(dict.fromkeys(arguments.metrics or ()))
         for url in self._urls:
             require_address("--metrics", url, allow_remote=arguments.allow_remote)
         self._token = token_of(arguments.token)
-        self._ledgers = arguments.ledgers
+        self._database = AskedDatabase(arguments.dsn, resources, allow_remote=arguments.allow_remote)
 
-    def listing(self, database: Observed | None) -> Listing:
-        """What is open now, joined with the sessions of a database.
+    def listing(self, *, asking: bool = True) -> Listing:
+        """What is open now.
 
         Raises:
-            EnvironmentFaultError: the project or the database does not answer.
+            EnvironmentFaultError: the project does not answer.
+            NotAskedError: the database does not.
         """
         from loadlab.listing.joining import Asked, joined
 
         begun, before = time.monotonic(), self._read()
-        if database is None:
+        if not asking or not self._database.is_named:
             return before
-        found, asked = database.activity(), time.monotonic()
+        found, asked = self._database.activity(), time.monotonic()
         after = self._read()
         ended = time.monotonic()
         return joined(before, after, [Asked(activity=found, before=asked - begun, after=ended - asked)])
+
+    def watch(self) -> None:
+        """List again and again. The first listing must succeed; what keeps a later one from it is shown in its place.
+
+        Raises:
+            EnvironmentFaultError: the first one cannot be made.
+        """
+        from loadlab.system.redrawing import redraw
+
+        first = [self.listing()]
+        redraw(sys.stdout, lambda width: self._now(first, width), self._arguments.every)
+
+    def _now(self, first: list[Listing], width: int | None) -> str:
+        from loadlab.model.text import printable, redacted
+
+        try:
+            return _text(first.pop() if first else self.listing(), self._arguments, width)
+        except EnvironmentFaultError as error:
+            said = printable(redacted(str(error)))
+            return json.dumps({"error": said}) if self._arguments.json else said
 
     def _read(self) -> Listing:
         from loadlab.listing.merging import merged
         from loadlab.scrape import listing_at
 
-        if self._ledgers:
-            return _of_folder(self._ledgers)
+        if self._arguments.ledgers:
+            return _of_folder(self._arguments.ledgers)
         return merged({name: listing_at(url, self._token) for name, url in _hosts(self._urls).items()})
 
 

@@ -142,7 +142,8 @@ class _Watch:
         latest = self.readings[-1]
         seen = {alias: latest.counts(alias) for alias in latest.hosts}
         counts = (
-            f"{alias}: {numbers.count(one.open)} open, {numbers.count(one.opened)} opened"
+            f"{alias}: {numbers.count(one.open)} open{f' ({numbers.count(one.leaked)} leaked)' if one.leaked else ''},"
+            f" {numbers.count(one.opened)} opened"
             for alias, one in seen.items()
         )
         return f"{numbers.plural(len(self.readings), 'reading')} · {' · '.join(counts)} · Ctrl-C ends"
@@ -150,9 +151,9 @@ class _Watch:
 
 def _judge(arguments: argparse.Namespace, resources: ExitStack) -> ProbeContext | None:
     """PostgreSQL's own view of the database."""
+    if arguments.dsn is None:
+        return None
     from loadlab.probes import ProbeContext
 
     seen = resources.enter_context(observed_database(arguments.dsn, allow_remote=arguments.allow_remote))
-    if seen is None:
-        return None
     return ProbeContext(cursor=seen.cursor, database=seen.name, ledgers=seen.folder, trees={})

@@ -30,10 +30,18 @@ def as_text(listing: Listing, by: str = "holder", *, each: bool = False, width: 
 
     With `each`, every connection has a row of its own. The lines of the table are cut to `width` characters.
     """
-    lines = [*verdict(listing).split("\n"), *listing.notes]
+    lines = [*verdict(listing).split("\n"), *_limit(listing), *listing.notes]
     if listing.connections:
         lines += ["", *(_cut(line, width) for line in _table(listing, by, each=each))]
     return "\n".join(map(printable, lines))
+
+
+def _limit(listing: Listing) -> Iterator[str]:
+    if listing.limit is not None:
+        yield (
+            f"The database accepts {listing.limit:,} sessions in all, of every database and program;"
+            f" {len(listing.connections):,} are listed here."
+        )
 
 
 def _table(listing: Listing, by: str, *, each: bool) -> Iterator[str]:

@@ -63,7 +63,7 @@ def test_what_the_database_says_has_a_column_once_it_is_asked() -> None:
 @every(
     ("by", "titles"),
     [
-        ("opener", ["opened by cart/: 1", "opened by shop/<int:pk>/: 2"]),
+        ("opener", ["opened by shop/<int:pk>/: 2", "opened by cart/: 1"]),
         ("process", ["process 100: 3"]),
     ],
 )

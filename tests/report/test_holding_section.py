@@ -66,7 +66,7 @@ def test_both_costs_stand_side_by_side_at_both_ends() -> None:
 
 def test_an_age_pays_at_fewer_requests_where_a_core_is_dearer() -> None:
     table = holding.break_even(found(MEASURED))
-    assert [column.title for column in table.columns] == ["CONN_MAX_AGE", "4.0 GiB", "9.1 GiB"]
+    assert [column.title for column in table.columns] == ["CONN_MAX_AGE", "4 GiB", "9.1 GiB"]
     for _, cheaper, dearer in table.rows:
         assert float(dearer.replace(",", "")) < float(cheaper.replace(",", ""))
 

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     )
 
 MEGABYTE: Final = 1e6
-GIBIBYTE: Final = 2.0**30
 TITLE: Final = "Keeping a connection"
 NOT_MEASURED: Final = (
     "What a kept connection costs was not measured. Set holding = true in the plan, or run: loadlab run holding"
@@ -117,13 +116,9 @@ def break_even(findings: Findings) -> Table:
     prices = [price for price, _ in pays[0].per_hour] if pays else []
     return Table(
         caption="A kept connection pays from so many requests per hour and thread, where this costs as much as a core",
-        columns=(*text_columns("CONN_MAX_AGE"), *number_columns(*map(_gibibytes, prices))),
+        columns=(*text_columns("CONN_MAX_AGE"), *number_columns(*map(numbers.gibibytes, prices))),
         rows=tuple((numbers.age(one.max_age), *(numbers.figure(rate) for _, rate in one.per_hour)) for one in pays),
     )
-
-
-def _gibibytes(value: float) -> str:
-    return f"{numbers.figure(value / GIBIBYTE)} GiB"
 
 
 def beside_idle(findings: Findings) -> Table:
@@ -176,13 +171,13 @@ def _both(found: HoldingCosts) -> Iterator[str]:
     price, rate = found.break_even[-1].per_hour[0]
     yield (
         f"Opening a connection takes {numbers.measured_time(opening.both)} of CPU at both ends; keeping one for an hour"
-        f" takes {numbers.figure(held / MEGABYTE)} MB·h. Where a core costs as much as {_gibibytes(price)} of memory,"
-        f" a connection that never expires pays from {numbers.figure(rate)} requests per hour and thread."
+        f" takes {numbers.figure(held / MEGABYTE)} MB·h. Where a core costs as much as {numbers.gibibytes(price)} of"
+        f" memory, a connection that never expires pays from {numbers.figure(rate)} requests per hour and thread."
     )
 
 
 def _rate(pays: Pays) -> str:
-    cheaper, dearer = (_gibibytes(price) for price, _ in pays.per_hour)
+    cheaper, dearer = (numbers.gibibytes(price) for price, _ in pays.per_hour)
     return (
         f"How much memory costs as much as a core is an assumption: {cheaper} is what general-purpose cloud machines"
         f" have for each core, {dearer} is what the prices of AWS Fargate come to. Without an age, the rate is in"
