@@ -173,7 +173,8 @@ class Spread:
     (equally likely counts, sorted; 0 is at once, and NEVER at the end of the process); empty where threads serve again.
     `collector` is what brings the collector's searches about, None where that was not measured. `cold_seconds` is how
     much longer the first request of a process takes than others: it imports what no request has imported before, and
-    others of its process wait for that. `requests` is how many were observed, and `by_process` and `by_thread` what
+    others of its process wait for that. `ahead_seconds` is how long a thread is busy with a request before it uses its
+    connection, or connects. `requests` is how many were observed, and `by_process` and `by_thread` what
     share each of them had, the largest first.
     """
 
@@ -183,6 +184,7 @@ class Spread:
     collected_after: tuple[int, ...] = ()
     collector: Collector | None = None
     cold_seconds: float = 0.0
+    ahead_seconds: float = 0.0
     requests: int = 0
     by_process: tuple[float, ...] = ()
     by_thread: tuple[float, ...] = ()
