@@ -160,3 +160,38 @@ def test_many_processes_with_live_threads_are_no_leak(lab: Lab, tmp_path: Path) 
         assert cause.sentence == (
             "No leak: live threads hold 16 connections, up to 4 in each of 4 processes; the database accepts 20"
         )
+
+
+FORKS: Final = """
+import os, sys, time
+import django
+django.setup()
+from django.db import connection
+from holding.asking import ask
+ask()
+child = os.fork()
+if child == 0:
+    if sys.argv[1] == "alone":  # as Celery does
+        os.close(connection.connection.fileno())
+    connection.close()
+    os._exit(0)
+os.waitpid(child, 0)
+print("forked", flush=True)
+time.sleep(3600)
+"""
+
+
+@pytest.mark.parametrize(("child", "left"), [("alone", 1), ("for both", 0)])
+def test_what_a_forked_child_closes_for_itself_alone_stays_open(
+    lab: Lab, tmp_path: Path, child: str, left: int
+) -> None:
+    with holding_project(lab, tmp_path, ["-c", FORKS, child]) as project:
+        await_that(lambda: "forked" in project.log(), project.log)
+        project.await_open(left)
+        await_that(lambda: sessions(lab) == left, project.log)
+
+
+def sessions(lab: Lab) -> int:
+    lab.cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = %s", [lab.database.name])
+    (count,) = lab.cursor.fetchone() or (0,)
+    return int(count)
