@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from loadlab.leak_causes.base import LeakCause, abandoned, kept_for, more_than_spare, opened_by, share
-from loadlab.model.open_connections import GREENLET
+from loadlab.model.holders import GREENLET
 
 if TYPE_CHECKING:
     from loadlab.leak_causes.base import Connections

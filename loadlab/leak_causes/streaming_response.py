@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from loadlab.leak_causes.base import LeakCause, is_abandoned, share
-from loadlab.model.open_connections import Holder
+from loadlab.model.holders import Holder
 
 if TYPE_CHECKING:
     from loadlab.leak_causes.base import Connections

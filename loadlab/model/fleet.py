@@ -173,7 +173,8 @@ class Spread:
     (equally likely counts, sorted; 0 is at once, and NEVER at the end of the process); empty where threads serve again.
     `collector` is what brings the collector's searches about, None where that was not measured. `cold_seconds` is how
     much longer the first request of a process takes than others: it imports what no request has imported before, and
-    others of its process wait for that. `requests` is how many were observed, and `by_process` and `by_thread` what
+    others of its process wait for that. `ahead_seconds` is how long a thread is busy with a request before it uses its
+    connection, or connects. `requests` is how many were observed, and `by_process` and `by_thread` what
     share each of them had, the largest first.
     """
 
@@ -183,6 +184,7 @@ class Spread:
     collected_after: tuple[int, ...] = ()
     collector: Collector | None = None
     cold_seconds: float = 0.0
+    ahead_seconds: float = 0.0
     requests: int = 0
     by_process: tuple[float, ...] = ()
     by_thread: tuple[float, ...] = ()
@@ -194,7 +196,8 @@ class Application:
 
     `connect_seconds` is one opening. `hold_seconds` is how long a request holds its connection: from its first query
     until its end, without the time to connect. CPU times are in seconds, of the application and of PostgreSQL;
-    `idle_backend_bytes` is the memory of an idle backend (its proportional share). None is what was not measured.
+    `idle_backend_bytes` is the memory of an idle backend (its proportional share), and `client_bytes` what its client
+    holds for it. None is what was not measured.
     `spreads` are by server mode. `restart_seconds` is how long PostgreSQL refused connections when it restarted, and
     `boot_seconds` how long a server took until it was ready, and `stop_seconds` how long an idle one took to end when
     it was asked to, by server mode. `source` says where it comes from, and `closed_loop` that it was measured under
@@ -209,11 +212,17 @@ class Application:
     app_cpu_per_request: float | None = None
     database_cpu_per_request: float | None = None
     idle_backend_bytes: float | None = None
+    client_bytes: float | None = None
     restart_seconds: float | None = None
     boot_seconds: Mapping[str, float] = field(default_factory=dict)
     stop_seconds: Mapping[str, float] = field(default_factory=dict)
     source: str = ""
     closed_loop: bool = False
+
+    @property
+    def connection_bytes(self) -> float | None:
+        """What a kept connection holds at both ends, as far as it was measured; None without PostgreSQL's."""
+        return None if self.idle_backend_bytes is None else self.idle_backend_bytes + (self.client_bytes or 0.0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
