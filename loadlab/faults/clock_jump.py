@@ -24,7 +24,7 @@ TEN_YEARS = 315_360_000
 class ClockJump(Fault):
     """The wall clock of all processes of the target jumps by `by_seconds`, forward or back, and back at the end.
 
-    What they ask the C library jumps: `time.time()`, `datetime.now()`, libpq's and every other library's. Monotonic
+    What Python, libpq and other libraries ask the C library for jumps, in every form. Monotonic
     clocks do not, nor do PostgreSQL's clock and the times of files.
     """
 
