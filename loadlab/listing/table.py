@@ -80,7 +80,7 @@ def _columns(listing: Listing, by: str) -> list[Column]:
         ("served", _served),
         ("database", _database) if listing.asked else None,
         ("thread", lambda row: row[0].thread_name),
-        None if by == "process" else ("process", lambda row: _one_or_count(row, process_title, "processes")),
+        None if by == "process" else ("process", lambda row: _one_or_count(row, _process, "processes")),
         ("backend", lambda row: _one_or_count(row, _backend, "backends")),
         ("client", _client) if listing.asked else None,
         ("remarks", lambda row: "; ".join(_remarks(row[0]))),
@@ -124,6 +124,10 @@ def _used_by(row: Connections) -> str:
 def _one_or_count(row: Connections, read: Callable[[OpenConnection], str], noun: str) -> str:
     found = dict.fromkeys(map(read, row))
     return next(iter(found)) if len(found) == 1 else f"{len(found):,} {noun}"
+
+
+def _process(one: OpenConnection) -> str:
+    return MISSING if one.holder is Holder.NOT_OURS else process_title(one)
 
 
 def _backend(one: OpenConnection) -> str:
