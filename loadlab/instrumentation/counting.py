@@ -31,6 +31,7 @@ class CountingMixin(Accounting, WrapperMixin):
     _apart = True  # until the handler is seen to make it
 
     _errors_occurred = False
+    __next: type[Any]
 
     def _note_errors(self, occurred: bool) -> None:  # noqa: FBT001  as Django sets it
         self._errors_occurred = occurred
@@ -76,8 +77,9 @@ class CountingMixin(Accounting, WrapperMixin):
         self._write_down_opening(connection, attempt)
         return connection
 
-    def _cursor(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-        cursor = super()._cursor(*args, **kwargs)  # type: ignore[misc]  # not in the stubs
+    def _cursor(self, name: str | None = None) -> Any:  # noqa: ANN401
+        ask = self.__next._cursor  # noqa: SLF001
+        cursor = ask(self) if name is None else ask(self, name)
         self._count_use()
         return cursor
 
@@ -87,7 +89,7 @@ class CountingMixin(Accounting, WrapperMixin):
             self._end_work()
         self._reason = None
         try:
-            super().close_if_unusable_or_obsolete()
+            self.__next.close_if_unusable_or_obsolete(self)
         finally:
             self._reason = CloseReason.EXPLICIT
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import wraps
 from time import monotonic_ns
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from django.core.handlers.base import BaseHandler
 from django.core.handlers.wsgi import WSGIHandler
@@ -80,7 +80,7 @@ def _begun() -> tuple[Work, Work | None]:
     """The request that is answered from now on, and the one that makes it, if any."""
     work = present()
     if work is not None and COMING in work:
-        maker = cast("Work | None", work.pop(COMING))
+        maker: Any = work.pop(COMING)
         work[RUNNING] = None
         return work, maker
     begun: Work = {RUNNING: None}
