@@ -20,6 +20,12 @@ PAGE: Final = "docs/reference/leak-causes.md"
 IDLE: Final = "idle"  # how the states of a session begin in which it does nothing
 IDLE_IN_TRANSACTION: Final = "idle in transaction"
 IDLE_SECONDS: Final = 10.0
+# How Python calls threads: those that a program starts without a name, those of an event loop's executor, and those of
+# socketserver's mix-in, one for each client.
+OWN_THREAD: Final = "Thread-"
+LOOPS_THREAD: Final = "asyncio_"
+CLIENTS_THREAD: Final = "Thread-* (process_request_thread)"
+MAIN_THREAD: Final = "MainThread"
 
 
 class LeakCause(ABC):

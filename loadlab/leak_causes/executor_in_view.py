@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar
 
-from loadlab.leak_causes.base import LeakCause, idle_for_long, is_abandoned, more_than_spare, opened_by, share
+from loadlab.leak_causes.base import (
+    LOOPS_THREAD,
+    LeakCause,
+    idle_for_long,
+    is_abandoned,
+    more_than_spare,
+    opened_by,
+    share,
+)
 from loadlab.model.holders import Holder
 
 if TYPE_CHECKING:
     from loadlab.leak_causes.base import Connections
     from loadlab.model.open_connections import Listing, OpenConnection
-
-LOOP: Final = "asyncio_"  # how asyncio calls the threads of its own executor
 
 
 class ExecutorInView(LeakCause):
@@ -37,7 +43,7 @@ class ExecutorInView(LeakCause):
 
 
 def _is_kept(one: OpenConnection) -> bool:
-    return one.holder is Holder.OUTSIDE and not one.thread_name.startswith(LOOP) and idle_for_long(one)
+    return one.holder is Holder.OUTSIDE and not one.thread_name.startswith(LOOPS_THREAD) and idle_for_long(one)
 
 
 def _is_left(one: OpenConnection) -> bool:

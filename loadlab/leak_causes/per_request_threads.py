@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from loadlab.leak_causes.base import (
+    CLIENTS_THREAD,
+    MAIN_THREAD,
+    OWN_THREAD,
     LeakCause,
     abandoned,
     closes_at_end,
@@ -21,12 +24,11 @@ if TYPE_CHECKING:
 
 BY_NAME: Final = {
     GREENLET: "gevent",
-    "Thread-* (process_request_thread)": "a server with a thread for each client, as runserver is",
-    "MainThread": "an event loop that runs synchronous code, as tornado's",
+    CLIENTS_THREAD: "a server with a thread for each client, as runserver is",
+    MAIN_THREAD: "an event loop that runs synchronous code, as tornado's",
 }
 ASGI: Final = "ASGI"
-OTHER: Final = "a server whose threads end"
-OWN: Final = "Thread-"  # how the threads that a project starts are called
+OTHER: Final = "a server that ends idle threads, as granian does"
 
 
 class PerRequestThreads(LeakCause):
@@ -60,4 +62,4 @@ def _server(connection: OpenConnection) -> str:
         return ASGI
     if connection.executor:
         return ""
-    return BY_NAME.get(name, "" if name.startswith(OWN) else OTHER)
+    return BY_NAME.get(name, "" if name.startswith(OWN_THREAD) else OTHER)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from loadlab.leak_causes.base import LeakCause, idle_for_long, share
+from loadlab.leak_causes.base import LOOPS_THREAD, LeakCause, idle_for_long, share
 from loadlab.model.holders import Holder
 
 if TYPE_CHECKING:
     from loadlab.leak_causes.base import Connections
     from loadlab.model.open_connections import Listing, OpenConnection
 
-LOOP: Final = "asyncio_"  # how asyncio calls the threads of its executor
 HELD: Final = (Holder.IN_USE, Holder.OUTSIDE)
 
 
@@ -36,7 +35,7 @@ class ThreadInsensitive(LeakCause):
 
 
 def _is_loops(one: OpenConnection) -> bool:
-    if not one.thread_name.startswith(LOOP) or one.holder not in HELD:
+    if not one.thread_name.startswith(LOOPS_THREAD) or one.holder not in HELD:
         return False
     # Hypercorn serves WSGI in such threads, and there requests end.
     return (one.asgi and one.unended) or ((one.asgi or one.holder is Holder.OUTSIDE) and idle_for_long(one))

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from loadlab.leak_causes.base import LeakCause, abandoned, closes_at_end, more_than_spare, opened_by, share
+from loadlab.leak_causes.base import (
+    CLIENTS_THREAD,
+    MAIN_THREAD,
+    OWN_THREAD,
+    LeakCause,
+    abandoned,
+    closes_at_end,
+    more_than_spare,
+    opened_by,
+    share,
+)
 from loadlab.model.holders import GREENLET
 
 if TYPE_CHECKING:
     from loadlab.leak_causes.base import Connections
     from loadlab.model.open_connections import Listing, OpenConnection
 
-SERVERS: Final = ("Thread-* (process_request_thread)", "MainThread")
-OWN: Final = "Thread-"  # how Python calls threads without a name
+SERVERS: Final = (CLIENTS_THREAD, MAIN_THREAD)
 
 
 class ThreadPerJob(LeakCause):
@@ -49,4 +58,4 @@ def _is_job(one: OpenConnection, listing: Listing) -> bool:
     # A thread that got the request's context from what started it; a greenlet always does.
     if one.thread_name == GREENLET:
         return opened_by(one, "request") and closes_at_end(listing, one) and not one.answered
-    return one.thread_name.startswith(OWN)
+    return one.thread_name.startswith(OWN_THREAD)

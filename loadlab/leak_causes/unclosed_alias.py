@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from loadlab.leak_causes.base import LONG_SECONDS, LeakCause, is_command_s, most_unused, ours, share, unused_seconds
+from loadlab.leak_causes.base import (
+    LONG_SECONDS,
+    MAIN_THREAD,
+    LeakCause,
+    is_command_s,
+    most_unused,
+    ours,
+    share,
+    unused_seconds,
+)
 from loadlab.model.holders import START_UP, Holder
 
 if TYPE_CHECKING:
@@ -13,7 +22,7 @@ if TYPE_CHECKING:
     from loadlab.leak_causes.base import Connections
     from loadlab.model.open_connections import Listing, OpenConnection
 
-MAIN_THREAD: Final = "MainThread"
+
 SERVE_IN_OTHERS: Final = ("gthread", "gevent", "asgi", "threaded", "wsgi")  # requests, not in the main thread
 
 

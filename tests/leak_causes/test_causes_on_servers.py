@@ -92,6 +92,18 @@ def test_the_event_loop_s_executor_is_found_beside_request_threads(lab: Lab, tmp
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("granian") is None, reason="granian is not installed")
+def test_threads_that_a_server_ends_when_idle_are_found(lab: Lab, tmp_path: Path) -> None:
+    server = config_of(SERVERS, "granian", dict(SERVERS["granian"].quiet), "server")
+    with leaking_site(lab, tmp_path, server, aged(60)) as site:
+        site.ask("/slow/?seconds=0.2")
+        opened = len(site.listing().connections)
+        assert opened > 2
+        site.await_causes(per_request_threads=opened - 1)
+        assert "CONN_MAX_AGE=60 under a server that ends idle threads" in verdict(site.listing())
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["sync", "gthread"])
 def test_threads_of_a_view_are_found_at_age_0_as_well(lab: Lab, tmp_path: Path, mode: str) -> None:
     with leaking_site(lab, tmp_path, choice(mode), aged(0)) as site:

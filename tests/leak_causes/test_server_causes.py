@@ -32,7 +32,7 @@ def causes(holder: Holder, *, max_age: float | None = 60, **facts: Any) -> list[
         (ASGI, "CONN_MAX_AGE=60 under ASGI: "),
         ({"thread_name": "Thread-* (process_request_thread)"}, "under a server with a thread for each client, as "),
         ({"thread_name": "MainThread"}, "under an event loop that runs synchronous code, as tornado's: "),
-        ({"thread_name": ""}, "under a server whose threads end: "),
+        ({"thread_name": ""}, "under a server that ends idle threads, as granian does: "),
         ({"max_age": None}, "CONN_MAX_AGE=None under gevent: "),
     ],
 )
