@@ -143,6 +143,7 @@ class Totals:
             reused=self.requests_reused,
             closed={reason.label: count for reason, count in self.closed.items() if count},
             open=self.open,
+            holders={holder.label: count for holder, count in self.holders.items() if count},
             connect_errors={kind.label: count for kind, count in self.connect_errors.items() if count},
             unsettled=self.unsettled,
             connect_seconds_sum=self.connect_seconds,

@@ -13,7 +13,7 @@ from django.db.utils import load_backend
 
 from loadlab.instrumentation import current
 from loadlab.instrumentation.database_settings import pool_in
-from loadlab.instrumentation.open_connections import open_connections
+from loadlab.instrumentation.open_connections import notes_on, open_connections, place_of
 from loadlab.instrumentation.serving import of_command, serving
 from loadlab.listing.ordering import worst_first
 from loadlab.model.open_connections import AliasSettings, Listing
@@ -28,12 +28,15 @@ def listing() -> Listing:
     Raises:
         OSError: the ledgers cannot be read.
     """
-    found = open_connections(current.directory())
+    directory = current.directory()
+    found = open_connections(directory)
     return Listing(
         at=time.time(),
         connections=worst_first(found),
         aliases={alias: _settings(entry) for alias, entry in connections.databases.items()},
         server=_server(one.process for one in found),
+        notes=notes_on(directory),
+        place=place_of(directory),
     )
 
 

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from loadlab.model.durations import elapsed
 from loadlab.model.holders import START_UP, Holder
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
 Connections = tuple["OpenConnection", ...]
 LONG_SECONDS: Final = 60.0  # that a program may well work for between two queries
-_UNITS: Final = (("d", 86400), ("h", 3600), ("min", 60))
 PAGE: Final = "docs/reference/leak-causes.md"
 IDLE: Final = "idle"  # how the states of a session begin in which it does nothing
 IDLE_IN_TRANSACTION: Final = "idle in transaction"
@@ -109,13 +109,13 @@ def unused_seconds(connection: OpenConnection) -> float:
 
 def most_unused(found: Connections) -> str:
     """The longest of these times, in words."""
-    return spelt(max(map(unused_seconds, found)))
+    return elapsed(max(map(unused_seconds, found)))
 
 
 def more_than_spare(found: Iterable[OpenConnection]) -> Connections:
     """They, if they are more than one for each process: a single one may just have lost its thread."""
     all_found = tuple(found)
-    return all_found if len(all_found) > len({one.process for one in all_found}) else ()
+    return all_found if len(all_found) > len({(one.host, one.process) for one in all_found}) else ()
 
 
 def share(listing: Listing, found: Connections, *, one: str, more: str) -> str:
@@ -147,11 +147,3 @@ def _named(unit: Unit | None) -> str:
     if unit is None:
         return "a unit that is not known"
     return str(unit) if unit.name else {"other": "no request or task"}.get(unit.kind, f"a {unit.kind}")
-
-
-def spelt(seconds: float) -> str:
-    """A duration in the largest unit of which there are at least two: "95 s", "12 min", "30 h"."""
-    for unit, length in _UNITS:
-        if seconds >= 2 * length:
-            return f"{seconds // length:.0f} {unit}"
-    return f"{seconds:.0f} s"

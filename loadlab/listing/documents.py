@@ -6,6 +6,7 @@ import json
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+from loadlab.leak_causes import LEAK_CAUSES, named, verdict
 from loadlab.model.holders import Holder
 from loadlab.model.open_connections import AliasSettings, Listing, OpenConnection, Session, Unit
 from loadlab.model.text import one_line
@@ -27,6 +28,22 @@ def as_document(listing: Listing) -> dict[str, Any]:
 
 def as_json(listing: Listing) -> str:
     return json.dumps(as_document(listing), separators=(",", ":"))
+
+
+def with_causes(listing: Listing) -> dict[str, Any]:
+    """The same, and the verdict, in words and by cause."""
+    causes = [
+        {
+            "name": cause.name,
+            "page": LEAK_CAUSES[cause.name]().page,
+            "connections": len(cause.connections),
+            "openers": dict(cause.openers),
+            "sentence": cause.sentence,
+            "cure": cause.cure,
+        }
+        for cause in named(listing)
+    ]
+    return {**as_document(listing), "verdict": verdict(listing).split("\n"), "causes": causes}
 
 
 def from_json(text: str) -> Listing:

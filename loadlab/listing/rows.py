@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from loadlab.listing.ordering import worst_first
+from loadlab.listing.ordering import idle_in_transaction, worst_first
 from loadlab.model.holders import Holder
 from loadlab.model.metrics import UnitKind
 
@@ -38,13 +38,20 @@ def sections(connections: Iterable[OpenConnection], by: str = "holder", *, each:
     `each` gives every connection its own row, however many there are.
     """
     ordered = worst_first(connections)
-    title = GROUPINGS[by]
     single = each or len(ordered) <= MOST_SINGLE
-    found = _together(ordered, title)
-    return tuple(
-        Section(title=name, rows=tuple((one,) for one in group) if single else tuple(_together(group, _alike).values()))
-        for name, group in found.items()
-    )
+    groups = sorted(_together(ordered, GROUPINGS[by]).values(), key=_rank)
+    return tuple(Section(title=GROUPINGS[by](group[0]), rows=_rows(group, single=single)) for group in groups)
+
+
+def _rows(group: Connections, *, single: bool) -> tuple[Connections, ...]:
+    return tuple([one] for one in group) if single else tuple(sorted(_together(group, _alike).values(), key=_rank))
+
+
+def _rank(group: Connections) -> tuple[bool, bool, int]:
+    """Leaked ones first, then those idle in a transaction, and where several of them are, the most."""
+    leaked = sum(one.holder is Holder.LEAKED for one in group)
+    waiting = sum(map(idle_in_transaction, group))
+    return not leaked, not waiting, -(leaked or waiting)
 
 
 def _together(ordered: Iterable[OpenConnection], key: Callable[[OpenConnection], Hashable]) -> dict[Any, list[Any]]:

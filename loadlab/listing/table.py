@@ -30,10 +30,18 @@ def as_text(listing: Listing, by: str = "holder", *, each: bool = False, width: 
 
     With `each`, every connection has a row of its own. The lines of the table are cut to `width` characters.
     """
-    lines = [*verdict(listing).split("\n"), *listing.notes]
+    lines = [*verdict(listing).split("\n"), *_limit(listing), *listing.notes]
     if listing.connections:
         lines += ["", *(_cut(line, width) for line in _table(listing, by, each=each))]
     return "\n".join(map(printable, lines))
+
+
+def _limit(listing: Listing) -> Iterator[str]:
+    if listing.limit is not None:
+        yield (
+            f"The database accepts {listing.limit:,} sessions in all, of every database and program;"
+            f" {len(listing.connections):,} are listed here."
+        )
 
 
 def _table(listing: Listing, by: str, *, each: bool) -> Iterator[str]:
@@ -71,6 +79,7 @@ def _columns(listing: Listing, by: str) -> list[Column]:
         ("unused for", lambda row: _span([_unused(one) for one in row])),
         ("served", _served),
         ("database", _database) if listing.asked else None,
+        ("client", _client) if listing.asked else None,
         ("remarks", lambda row: "; ".join(_remarks(row[0]))),
     ]
     return [column for column in columns if column is not None]
@@ -139,14 +148,14 @@ def _served(row: Connections) -> str:
 
 
 def _database(row: Connections) -> str:
-    """What the database says of it: its state, the oldest transaction of alike ones, and who it is."""
+    """What the database says of alike connections: their state, and the oldest transaction."""
     session = row[0].session
     if session is None:
         return MISSING
     ages = [one.session.transaction_seconds for one in row if one.session is not None]
-    oldest = max((age for age in ages if age is not None), default=None)
-    parts = [session.state or "state hidden", "" if oldest is None else f"transaction for {elapsed(oldest)}"]
-    return ", ".join(filter(None, [*parts, _waits(session), _who(session)]))
+    oldest = max((age for age in ages if age is not None), default=0.0)
+    transaction = f"transaction for {elapsed(oldest)}" if oldest >= 1 else ""
+    return ", ".join(filter(None, [session.state or "state hidden", transaction, _waits(session)]))
 
 
 def _waits(session: Session) -> str:
@@ -154,7 +163,10 @@ def _waits(session: Session) -> str:
     return "" if not session.wait or session.wait == CLIENT_READ else f"waits for {session.wait}"
 
 
-def _who(session: Session) -> str:
+def _client(row: Connections) -> str:
+    session = row[0].session
+    if session is None:
+        return ""
     said = f"{session.user}@{session.client}".strip("@")
     return f"{said} ({session.application})" if session.application else said
 

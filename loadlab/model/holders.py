@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 GREENLET: Final = "greenlet"  # the name of a thread that is none
 START_UP: Final = "start-up"  # the name of what runs while a project is loaded, before any unit of work
@@ -40,3 +43,12 @@ _TITLES: Final = (
     "not ours",
 )
 COUNTED: Final = tuple(holder for holder in Holder if holder is not Holder.NOT_OURS)  # by the project's own metrics
+
+
+def by_holder(holders: Mapping[str, int]) -> dict[str, int]:
+    """How many open connections each holder has, 0 too, under the names that samples of a trial have for them.
+
+    >>> by_holder({"leaked": 3})["open_leaked"]
+    3
+    """
+    return {f"open_{holder.label}": holders.get(holder.label, 0) for holder in COUNTED}

@@ -96,7 +96,7 @@ class Listing:
     `at` is Unix time. `server` is how the project is served, as `instrumentation.serving` names it; "" when that is not
     known. `asked` says whether the database was asked: only then is there a `session`, or a connection that is not
     ours. `limit` is how many sessions the database accepts from programs like this one, in all; None when not known.
-    `notes` are sentences on what could not be read or told.
+    `notes` are sentences on what could not be read or told. Listings of the same ledgers have the same `place`.
     """
 
     at: float
@@ -106,6 +106,7 @@ class Listing:
     asked: bool = False
     limit: int | None = None
     notes: tuple[str, ...] = ()
+    place: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

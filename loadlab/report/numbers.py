@@ -55,6 +55,7 @@ _LIMITS = (("0.01", 4), ("0.1", 3), ("4", 2), ("100", 1), ("Infinity", 0))
 _DECIMALS: Final = tuple((Decimal(limit), places) for limit, places in _LIMITS)
 _SMALLEST: Final = 0.001
 _GIGABYTE: Final = 1e9
+_GIBIBYTE: Final = 2.0**30
 
 
 def writable(text: str) -> str:
@@ -156,6 +157,15 @@ def memory(value: float | None) -> str:
     if value is None:
         return MISSING
     return f"{figure(value / 1e6)} MB" if value < _GIGABYTE else f"{figure(value / 1e9)} GB"
+
+
+def gibibytes(value: float) -> str:
+    """An amount of memory that was set, in the unit that it is sold in.
+
+    >>> gibibytes(4 * 2.0**30), gibibytes(9.78e9)
+    ('4 GiB', '9.1 GiB')
+    """
+    return f"{exact(value / _GIBIBYTE)} GiB"
 
 
 def measured_time(value: float) -> str:

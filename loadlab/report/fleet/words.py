@@ -256,8 +256,8 @@ def break_even(answer: FleetAnswer, found: BreakEven) -> str:
     return (
         f"A kept connection pays for itself from so many requests per second and thread: {by_age}.{own}"
         f" It saves {numbers.measured_time(found.cpu_per_connect)} of CPU per opening at both ends, and holds"
-        f" {numbers.memory(found.idle_bytes)} in PostgreSQL. A core is taken to cost as much as"
-        f" {numbers.memory(found.bytes_per_core)} of memory."
+        f" {numbers.memory(found.idle_bytes)} of memory. A core is taken to cost as much as"
+        f" {numbers.gibibytes(found.bytes_per_core)} of memory."
     )
 
 
