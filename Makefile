@@ -65,7 +65,7 @@ fleet-validation: $(VENV)/lab
 
 # The README's day of three sites, from the calibration of that validation; some minutes.
 fleet-sites: $(VENV)/lab
-	@$(BIN)/python benchmarks/sites.py $(VALIDATION)/calibration --write
+	@$(BIN)/python benchmarks/sites.py $(VALIDATION)/calibration/run --write
 
 # What Grafana loads, from dashboards/source/.
 dashboards: $(VENV)/dev

@@ -10,6 +10,7 @@ from loadlab.instrumentation import layout
 from loadlab.instrumentation.archive import DamagedError
 from loadlab.model.holders import Holder
 from loadlab.model.metrics import UnitKind
+from loadlab.model.open_connections import Unit
 from loadlab.model.text import one_line
 
 if TYPE_CHECKING:
@@ -71,6 +72,12 @@ class LedgerContent:
     def names(self) -> list[str]:
         """Of units of work and of threads, by their numbers, each on one line."""
         return [one_line(name) for name in self._texts(layout.NAMES_OFFSET, layout.NAMES, layout.NAME_BYTES)]
+
+    @cached_property
+    def units(self) -> list[Unit | None]:
+        """The same names as units of work; None of one that names none."""
+        parts = (name.partition(":") for name in self.names)
+        return [Unit(kind=kind, name=name) if kind else None for kind, _, name in parts]
 
     def _texts(self, offset: int, count: int, size: int) -> list[str]:
         starts = range(offset, offset + count * size, size)

@@ -10,12 +10,10 @@ from loadlab.leak_causes.base import (
     OWN_THREAD,
     LeakCause,
     abandoned,
-    closes_at_end,
     more_than_spare,
     opened_by,
     share,
 )
-from loadlab.model.holders import GREENLET
 
 if TYPE_CHECKING:
     from loadlab.leak_causes.base import Connections
@@ -31,7 +29,7 @@ class ThreadPerJob(LeakCause):
     rank: ClassVar[int] = 60
 
     def found(self, listing: Listing) -> Connections:
-        return more_than_spare(one for one in abandoned(listing) if _is_job(one, listing))
+        return more_than_spare(one for one in abandoned(listing) if _is_job(one))
 
     def sentence(self, listing: Listing, found: Connections) -> str:
         names = " and ".join(f"`{name}`" for name in dict.fromkeys(one.thread_name for one in found) if name)
@@ -50,12 +48,8 @@ class ThreadPerJob(LeakCause):
         )
 
 
-def _is_job(one: OpenConnection, listing: Listing) -> bool:
+def _is_job(one: OpenConnection) -> bool:
     if one.executor or one.thread_name in SERVERS:
         return False
-    if opened_by(one, "other"):
-        return True
-    # A thread that got the request's context from what started it; a greenlet always does.
-    if one.thread_name == GREENLET:
-        return opened_by(one, "request") and closes_at_end(listing, one) and not one.answered
-    return one.thread_name.startswith(OWN_THREAD)
+    # Some agents give a thread the context of the request that started it.
+    return opened_by(one, "other") or one.thread_name.startswith(OWN_THREAD)

@@ -150,6 +150,16 @@ def test_what_queries_after_the_response_is_found_at_age_0(lab: Lab, tmp_path: P
         assert cause.openers == (("after-response/", ASKED),)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["asgi", "daphne", "hypercorn", "granian_asgi"])
+def test_queries_in_the_event_loop_are_found_at_age_0(lab: Lab, tmp_path: Path, mode: str) -> None:
+    unsafe = {"DJANGO_ALLOW_ASYNC_UNSAFE": "true"}
+    with leaking_site(lab, tmp_path, choice(mode), aged(0), **unsafe) as site:
+        site.ask("/async/unsafe/?seconds=0", EACH)
+        cause = site.await_causes(async_unsafe=ASKED)["async_unsafe"]
+        assert cause.openers == (("async/unsafe/", ASKED),)
+
+
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[PostgresFixture]:
     with postgres_fixture(None, lambda _: None) as opened:

@@ -25,6 +25,14 @@ def causes(holder: Holder, *, max_age: float | None = 60, **facts: Any) -> list[
     return [cause.name for cause in named(listing(connections(5, holder, **facts), max_age=max_age))]
 
 
+def test_a_query_in_the_event_loop_is_found_at_any_age() -> None:
+    unsafe: dict[str, Any] = {"thread_name": "MainThread", "asgi": True}
+    for max_age in (0, 60):
+        for holder in (Holder.LEAKED, Holder.IN_USE):
+            assert causes(holder, max_age=max_age, **unsafe) == ["async_unsafe"]
+    assert causes(Holder.LEAKED, max_age=0, thread_name="MainThread") == []
+
+
 @every(
     ("facts", "words"),
     [
@@ -55,7 +63,7 @@ def test_a_thread_that_the_project_starts_is_named_at_any_age() -> None:
         assert causes(Holder.LEAKED, max_age=max_age, **{**own, "opened_by": SHOP}) == ["thread_per_job"]
         assert causes(Holder.LEAKED, max_age=max_age, thread_name="mailer", opened_by=JOB) == ["thread_per_job"]
         assert causes(Holder.LEAKED, max_age=max_age, opened_by=OUTSIDE) == ["thread_per_job"]
-    assert causes(Holder.LEAKED, max_age=0) == ["thread_per_job"]  # a greenlet that a request has started
+    assert causes(Holder.LEAKED, max_age=0) == []  # a request that was killed in the middle leaves it too
 
 
 def test_threads_of_an_executor_are_named_when_they_end_or_idle() -> None:
