@@ -54,7 +54,8 @@ def leave_out(request: HttpRequest) -> None:
 def _announced(call: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(call)
     def announced(handler: BaseHandler, environ: Any, start_response: Any) -> Any:  # noqa: ANN401  WSGI's
-        _announce()
+        maker = present()  # as in _announce: a call would cost more than all that it does
+        become({COMING: maker if maker and RUNNING in maker else None})
         return call(handler, environ, start_response)
 
     return announced
@@ -91,10 +92,15 @@ def _begun() -> tuple[Work, Work | None]:
 def _timed(get_response: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
     @wraps(get_response)
     def timed(handler: BaseHandler, request: HttpRequest) -> HttpResponseBase:
-        if hasattr(request, COUNTS):  # a handler within another one's
+        work, maker = present(), None
+        if work is not None and COMING in work:  # as in _begun, and as fast as can be
+            maker = work.pop(COMING)
+            work[RUNNING] = None
+        elif hasattr(request, COUNTS):  # a handler within another one's
             return get_response(handler, request)
-        request._loadlab_counts = True  # type: ignore[attr-defined]  # noqa: SLF001  COUNTS, as fast as can be
-        work, maker = _begun()
+        else:
+            work, maker = _begun()
+        request._loadlab_counts = True  # type: ignore[attr-defined]  # noqa: SLF001  COUNTS
         work[UNIT] = request  # until it is answered, and its route is known
         begun_ns = monotonic_ns()
         try:
@@ -151,5 +157,7 @@ def _count(request: HttpRequest, work: Work, status_class: str, begun_ns: int) -
     if UNNAMED in work:
         name_earlier(work)
     if request._loadlab_counts:  # type: ignore[attr-defined]  # noqa: SLF001
-        method = request.method if request.method in _METHODS else OTHER
+        method = request.method
+        if method not in _METHODS:
+            method = OTHER
         current.request_times().add(route, method, status_class, duration_ns)
