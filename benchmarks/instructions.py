@@ -6,8 +6,8 @@ A worker of gunicorn serves the sample app's one-row read: with nothing, with lo
 client sends the same request again and again, in windows of equally many; two windows tell how far a count repeats.
 Instructions of the kernel are not counted. Memory is that of the same workers without callgrind.
 
-CPython caches which class has a method. Which entries of that cache collide depends on addresses alone, and can change a
-count by a hundredth and more. What these misses take is counted apart, where Python has its symbols.
+CPython caches which class has a method. Which entries of that cache collide depends on addresses alone, and can change
+a count by a hundredth and more. What these misses take is counted apart, where Python has its symbols.
 """
 
 from __future__ import annotations
