@@ -25,6 +25,7 @@ COUNTS: Final = "_loadlab_counts"
 INSTALLED: Final = "_loadlab_times"
 _METHODS: Final = frozenset(HTTP_METHODS)
 _CLASSES: Final = {int(label[0]): label for label in STATUS_CLASSES}
+_BY_STATUS: Final = {code: label for code in range(100, 600) if (label := _CLASSES.get(code // 100))}
 _FAULT: Final = _CLASSES[5]
 
 
@@ -112,7 +113,7 @@ def _timed(get_response: Callable[..., HttpResponseBase]) -> Callable[..., HttpR
             del work[RUNNING]
             if maker and RUNNING in maker:
                 become(maker)
-        _count(request, work, _CLASSES.get(response.status_code // 100, OTHER), begun_ns)
+        _count(request, work, _BY_STATUS.get(response.status_code, OTHER), begun_ns)
         return response
 
     setattr(timed, INSTALLED, True)
@@ -137,7 +138,7 @@ def _timed_async(get_response: Callable[..., Awaitable[HttpResponseBase]]) -> Ca
             del work[RUNNING]
             if maker and RUNNING in maker:
                 become(maker)
-        _count(request, work, _CLASSES.get(response.status_code // 100, OTHER), begun_ns)
+        _count(request, work, _BY_STATUS.get(response.status_code, OTHER), begun_ns)
         return response
 
     return timed
