@@ -7,7 +7,7 @@ from time import monotonic_ns
 from typing import TYPE_CHECKING, Any, Final
 
 from loadlab.instrumentation import current, layout
-from loadlab.instrumentation.driver_connections import backend_of, count_openings, row_of, watch
+from loadlab.instrumentation.driver_connections import backend_of, count_openings, has_socket, row_of, watch
 from loadlab.instrumentation.holding import opening_unit, place, presence, thread, unit
 from loadlab.instrumentation.loading import loading
 from loadlab.instrumentation.work import COMING, RUNNING, pair_of, present
@@ -36,6 +36,7 @@ class Accounting:
     alias: str
     settings_dict: dict[str, Any]
     autocommit: bool
+    connection: Any
 
     _row: Row | None = None
     _counted_for: object = NOTHING  # the unit, or the work outside of units, that was counted last
@@ -46,6 +47,7 @@ class Accounting:
     _held: set[Row] | None = None  # of the thread that opened it; its presence would live as long as we refer to it
     _reason: CloseReason | None = None  # to close it, where that is known before
     _apart = False  # made outside of the handler, as connection.copy() makes one: only its maker can close it
+    _parents_alone = False  # what is closed is the parent's, and this process has closed its own copy of the socket
     _connecting = False
     _attempting = False
     opened_while_loading = False  # a server may load the project before it forks, and the workers would share it
@@ -117,15 +119,17 @@ class Accounting:
 
     def _about_to_close(self) -> None:
         """A pool may lend the connection to others before the call that gives it back has returned."""
-        if self._row is not None and self._row.pooled:
-            self._row.returned()
+        row = self._row
+        if row is not None and row.pooled:
+            row.returned()
+        self._parents_alone = row is not None and not row.ledger.mark[0] and not has_socket(self.connection)
 
     def _write_down_close(self, connection: object) -> None:
         row, finalizer, reason = self._row, self._finalizer, self._reason
         self._reason = None
         self._row = self._using = self._inherited = self._finalizer = None
         self._end_work()
-        if row is None:
+        if row is None or self._parents_alone:
             return
         if self._held is not None:
             self._held.discard(row)
