@@ -53,7 +53,7 @@ class CountingMixin(Accounting, WrapperMixin):
         """Django's own, which sets `errors_occurred` while it handles an error of the driver's."""
         made: Any = super().wrap_database_errors
         if isinstance(made, DatabaseErrorWrapper):
-            made.wrapper = _Advised(self)
+            made.wrapper = _Advised(self)  # type: ignore[attr-defined]  # not in the stubs
         return made
 
     @classmethod

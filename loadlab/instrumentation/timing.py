@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import wraps
+from http import HTTPStatus
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,7 +26,7 @@ COUNTS: Final = "_loadlab_counts"
 INSTALLED: Final = "_loadlab_times"
 _METHODS: Final = frozenset(HTTP_METHODS)
 _CLASSES: Final = {int(label[0]): label for label in STATUS_CLASSES}
-_BY_STATUS: Final = {code: label for code in range(100, 600) if (label := _CLASSES.get(code // 100))}
+_BY_STATUS: Final = {int(status): _CLASSES[status // 100] for status in HTTPStatus}
 _FAULT: Final = _CLASSES[5]
 
 
@@ -93,7 +94,8 @@ def _begun() -> tuple[Work, Work | None]:
 def _timed(get_response: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
     @wraps(get_response)
     def timed(handler: BaseHandler, request: HttpRequest) -> HttpResponseBase:
-        work, maker = present(), None
+        work = present()
+        maker: Any
         if work is not None and COMING in work:  # as in _begun, and as fast as can be
             maker = work.pop(COMING)
             work[RUNNING] = None
@@ -113,7 +115,7 @@ def _timed(get_response: Callable[..., HttpResponseBase]) -> Callable[..., HttpR
             del work[RUNNING]
             if maker and RUNNING in maker:
                 become(maker)
-        _count(request, work, _BY_STATUS.get(response.status_code, OTHER), begun_ns)
+        _count(request, work, _BY_STATUS.get(response.status_code) or _class_of_status(response), begun_ns)
         return response
 
     setattr(timed, INSTALLED, True)
@@ -138,10 +140,14 @@ def _timed_async(get_response: Callable[..., Awaitable[HttpResponseBase]]) -> Ca
             del work[RUNNING]
             if maker and RUNNING in maker:
                 become(maker)
-        _count(request, work, _BY_STATUS.get(response.status_code, OTHER), begun_ns)
+        _count(request, work, _BY_STATUS.get(response.status_code) or _class_of_status(response), begun_ns)
         return response
 
     return timed
+
+
+def _class_of_status(response: HttpResponseBase) -> str:
+    return _CLASSES.get(response.status_code // 100, OTHER)
 
 
 def _class_of(error: BaseException) -> str:
