@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import psutil
 import pytest
 from patience import await_that
+from states import forget_compiled, separate_state
 
 import loadlab.cli
 from loadlab.system.state_folder import STATE_VARIABLE
@@ -153,15 +152,13 @@ class CommandLine:
 
 @pytest.fixture(name="loadlab", scope="session")
 def loadlab_command(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
-    # Not pytest's own folder, which is closed to the ordinary user that root's PostgreSQL runs as.
-    state = Path(tempfile.mkdtemp(prefix="loadlab-tests-", dir="/var/tmp"))
-    state.chmod(0o755)
-    command = CommandLine(state, tmp_path_factory.mktemp("home"))
-    yield command
-    for process in command.processes():  # of a test that failed
-        with suppress(psutil.Error):
-            process.kill()
-    shutil.rmtree(state, ignore_errors=True)
+    with separate_state() as state:
+        command = CommandLine(state, tmp_path_factory.mktemp("home"))
+        yield command
+        for process in command.processes():  # of a test that failed
+            with suppress(psutil.Error):
+                process.kill()
+        forget_compiled(state, tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture

@@ -220,7 +220,7 @@ def test_a_site_that_only_fails_gets_an_error_table_and_no_latency(
 
 
 def test_a_leaking_case_leaves_a_run_after_two_blocks(loadlab: CommandLine, tmp_path: Path) -> None:
-    plan = SMALL_PLAN.format(blocks=6).replace("sync", "gevent").replace("[strategies", "workers = 2\n[strategies")
+    plan = SMALL_PLAN.format(blocks=6).replace("sync", "gevent").replace("[strategies", "workers = 1\n[strategies")
     (tmp_path / "plan.toml").write_text(plan)
     done = loadlab("run", tmp_path / "plan.toml", "--out", tmp_path / "run")
     assert done.code == 0, done.stderr
@@ -265,6 +265,7 @@ hosts = 2
 [servers.sync]
 
 [servers.gthread]
+workers = 1
 
 [strategies.max_age]
 max_age = [0, 60]
