@@ -92,12 +92,12 @@ THEIRS: Final = (
 
 
 def run(watch: Watch, blocks: int | None) -> Table:
-    arms = (BARE, replace(BARE, name=f"{BARE.name}, again (A/A)"), OURS, RECORDING, *(THEIRS if _installed() else ()))
+    arms = (BARE, replace(BARE, name=f"{BARE.name}, again (A/A)"), OURS, RECORDING, *(THEIRS if installed() else ()))
     measured = measure(arms, watch, blocks or BLOCKS)
     return table(measured)
 
 
-def _installed() -> bool:
+def installed() -> bool:
     return importlib.util.find_spec("django_prometheus") is not None
 
 
@@ -220,10 +220,10 @@ def _ratio(effect: Effect) -> str:
 
 
 def _caption(measured: Measured, ours: Effect) -> str:
-    installed = f"django-prometheus {importlib.metadata.version(DISTRIBUTION)}" if _installed() else NOT_INSTALLED
+    theirs = f"django-prometheus {importlib.metadata.version(DISTRIBUTION)}" if installed() else NOT_INSTALLED
     return (
         f"{len(measured[BARE.name])} blocks in random order; gunicorn sync, {WORKERS} workers, read_one, {USERS} users,"
-        f" CONN_MAX_AGE=None, keep-alive off.\n{installed}.\n"
+        f" CONN_MAX_AGE=None, keep-alive off.\n{theirs}.\n"
         "Shows: the smallest ratio above 1 that so many blocks detect with 80 % power.\n"
         "Nothing against nothing shows the noise: differences of that size mean nothing.\n"
         f"Goal: loadlab's throughput is at least {GOAL_RATIO:g} of none's: {_against_goal(ours)}."

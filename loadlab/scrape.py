@@ -6,12 +6,16 @@ import os
 import time
 from collections import defaultdict
 from dataclasses import dataclass
+from http import HTTPStatus
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from loadlab.errors import UsageError
+from loadlab.listing.documents import from_json
 from loadlab.model import metrics
-from loadlab.model.counts import KEYED, ConnectionCounts
+from loadlab.model.counts import KEYED, KEYED_GAUGES, ConnectionCounts
+from loadlab.model.holders import Holder
 from loadlab.model.reading import Reading
 from loadlab.system.addresses import split_address
 from loadlab.system.fetching import NAME_IT, TIMEOUT_SECONDS, UnreadableError, fetched
@@ -23,12 +27,19 @@ if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
     from prometheus_client.samples import Sample
 
+    from loadlab.model.open_connections import Listing
+
 PREFIX: Final = "loadlab_"
 TYPE: Final = "# TYPE loadlab_"
 NOT_OURS: Final = (
     "has metrics, but none of loadlab's: add 'loadlab.instrumentation' to INSTALLED_APPS of the project",
     ", or name the address that serves its metrics.",
 )
+NO_LISTING: Final = (
+    ". Give the address of the metrics. If the project mounts them as a view, add"
+    " path('metrics/connections', loadlab.instrumentation.views.connections) to its urls.py."
+)
+CONNECTIONS: Final = "/connections"  # below the path of the metrics
 # What is left of all units of work: a project with an earlier loadlab shows no kinds, and its units are requests too.
 REQUESTS: Final = tuple(f"{metrics.UnitKind.REQUEST.label}_{connection}" for connection in metrics.CONNECTION)
 Key = tuple[str, str]  # a field of `ConnectionCounts`, and the reason or kind in it
@@ -77,7 +88,36 @@ def scrape(url: str, token: str | None, *, seconds: float = TIMEOUT_SECONDS) -> 
     Raises:
         UnreadableError: no response came in time, or it is not from loadlab's instrumentation.
     """
-    return understood(fetched(url, {"Authorization": f"Bearer {token}"} if token else {}, seconds=seconds), url)
+    return understood(fetched(url, _headers(token), seconds=seconds), url)
+
+
+def listing_at(url: str, token: str | None, *, seconds: float = TIMEOUT_SECONDS) -> Listing:
+    """The open connections that the project lists below the address of its metrics.
+
+    Raises:
+        UnreadableError: no response came in time, or it is no listing.
+    """
+    address = _below(url)
+    try:
+        return from_json(fetched(address, _headers(token), seconds=seconds))
+    except UnreadableError as error:
+        if error.status != HTTPStatus.NOT_FOUND:
+            raise
+        raise UnreadableError(address, "does not exist", NO_LISTING, status=error.status) from error
+    except ValueError as error:
+        what = f"answers, but not with open connections: {error}"
+        raise UnreadableError(address, what, NO_LISTING) from error
+
+
+def _below(url: str) -> str:
+    """The address of the listing, given that of the metrics, or itself."""
+    parts = urlsplit(url)
+    path = parts.path.rstrip("/").removesuffix(CONNECTIONS)
+    return parts._replace(path=f"{path}{CONNECTIONS}", query="", fragment="").geturl()
+
+
+def _headers(token: str | None) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"} if token else {}
 
 
 def understood(text: str, url: str) -> Reading:
@@ -149,21 +189,28 @@ class _RefusedError(Exception):
 class _Place:
     """Where a metric's values go: `into` a field of `ConnectionCounts`, under its labels `by` where that counts by key.
 
-    A metric that counts several fields has the field of each of its label's values.
+    A metric that counts several fields has the field of each of its label's values. A sample without the labels `by`
+    counts as `unlabelled`, where an earlier loadlab has no such label.
     """
 
     into: str | Mapping[str, str]
     by: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    unlabelled: str = ""
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Those that a sample must have."""
+        """Those that say what is counted; all others say where."""
         return ("alias", *self.by)
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Those that a sample must have."""
+        return ("alias",) if self.unlabelled else self.labels
 
     def key(self, sample: Sample) -> Key | None:
         """None of a value of the label that is left out, or that this version does not know."""
-        value = "_".join(sample.labels[label] for label in self.by)
+        value = "_".join(sample.labels.get(label, self.unlabelled) for label in self.by)
         if value in self.left_out:
             return None
         if isinstance(self.into, str):
@@ -199,7 +246,7 @@ def _placed(families: Sequence[Metric]) -> Iterator[tuple[Sample, _Place]]:
 
 
 def _require_sound(sample: Sample, place: _Place) -> None:
-    missing = [label for label in place.labels if label not in sample.labels]
+    missing = [label for label in place.required if label not in sample.labels]
     if missing:
         raise _RefusedError(
             f"{sample.name} has no label {missing[0]!r} there: a relabelling has dropped or renamed it",
@@ -214,10 +261,11 @@ def _require_sound(sample: Sample, place: _Place) -> None:
 def _counts(values: dict[Key, float]) -> ConnectionCounts:
     fields: dict[str, Any] = {}
     for (field, key), value in values.items():
-        if field not in KEYED:
+        if field not in _KEYED:
             fields[field] = value if field.endswith("_seconds_sum") else _whole(value)
         elif value:
             fields.setdefault(field, {})[key] = _whole(value)
+    fields["open"] = sum(fields.get("holders", {}).values())
     return ConnectionCounts(**fields)
 
 
@@ -226,8 +274,9 @@ def _whole(value: float) -> int:
     return round(value)
 
 
+_KEYED: Final = (*KEYED, *KEYED_GAUGES)
 _PLACES: Final = {
-    metrics.CONNECTIONS_OPEN.name: _Place("open"),
+    metrics.CONNECTIONS_OPEN.name: _Place("holders", by=("holder",), unlabelled=Holder.UNKNOWN.label),
     metrics.CONNECTIONS_OPENED.name: _Place("opened"),
     metrics.CONNECTIONS_CLOSED.name: _Place("closed", by=("reason",)),
     metrics.CONNECTS_UNSETTLED.name: _Place("unsettled"),

@@ -23,6 +23,10 @@ class WrapperMixin(BaseDatabaseWrapper):
 
     otherwise: ClassVar[str]
 
+    @classmethod
+    def before_wrapper(cls) -> None:
+        """Called before the handler makes a wrapper for this thread."""
+
     def adopted(self) -> None:
         """Called once the wrapper has become one of ours; it may have a connection already."""
 
@@ -53,6 +57,7 @@ def put_in_front(mixin: type[WrapperMixin], handler: ConnectionHandler = connect
         return
 
     def create_connection(alias: str) -> BaseDatabaseWrapper:
+        mixin.before_wrapper()
         wrapper = make(alias)
         _adopt(wrapper, mixin)
         return wrapper

@@ -79,6 +79,7 @@ class TrialRunner:
         driver: Any = "psycopg2",
         window_seconds: float = WINDOW_SECONDS,
         round_trip_ms: float = 0.0,
+        idle_percent: int = 0,
         project: Project | None = None,
         fault: PlannedFault | None = None,
         **parameters: Any,
@@ -93,6 +94,7 @@ class TrialRunner:
             keep_alive=keep_alive,
             usable_connections=usable_connections(choice, strategy, users),
             round_trip_ms=round_trip_ms,
+            idle_percent=idle_percent,
             fault=fault,
         )
         plan = replace(self.lab.plan, window_seconds=window_seconds)

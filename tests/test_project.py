@@ -54,6 +54,8 @@ WALL_CLOCK: Final = {
     "cli/fleet.py": "the name of an answer's folder",
     "cli/run.py": "the name of a run's folder",
     "cli/watch.py": "when a watch began, as JUnit XML has it",
+    "cli/connections.py": "when a listing was read, as people read it",
+    "instrumentation/listing.py": "when a listing was read, as people read it",
     "live/discovery.py": "how old a run's last sign is, which another process has written",
     "load/distributed/rpc.py": "Locust keeps its last heartbeat by it",
     "load/http/cookies.py": "cookies end by it",

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from loadlab.model.case import Case
     from loadlab.model.departure import Departure
 
-JUDGED: Final[tuple[Question, ...]] = ("keep", "unlimited", "side")
+JUDGED: Final[tuple[Question, ...]] = ("keep", "unlimited", "idle", "side")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,8 +61,9 @@ def compare_all(
 ) -> tuple[Comparison, ...]:
     """Each case against its baseline, each replica against its twin, unlimited against each finite age.
 
-    Three questions are judged, in the primary metric alone: whether a case is better than its baseline, whether
-    unlimited is better than a finite age, and whether this side of a run is better than the other. All comparisons that
+    Four questions are judged, in the primary metric alone: whether a case is better than its baseline, whether
+    unlimited is better than a finite age, whether idle connections beside a case change it, and whether this side of a
+    run is better than the other. All comparisons that
     ask the same question, over all groups of the run, are one family under Holm's correction, but for cases that left
     by their counts: nothing is asked about their speed. The other metrics and the replica carry ratio, interval and an
     uncorrected p. Any comparison may be called equivalent, which is a claim with an error of 5 % for each margin,

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from loadlab.analysis.scalars import Scalars
     from loadlab.model.case import Case
     from loadlab.model.caveats import Figures
+    from loadlab.model.condition import Condition
     from loadlab.model.departure import Departure
     from loadlab.model.plan import Plan
     from loadlab.model.samples import Trial
@@ -85,13 +86,13 @@ def decided(asked: Sequence[Case], here: Sequence[Case], table: Scalars, blocks:
     metric = plan.primary_metric
     bar = bars(here, table, plan.equivalence_margin)[metric]
     family = Counter(pair.question for pair in declared_pairs(asked))
-    open_groups = set()
+    open_groups: set[Condition] = set()
     pairs = _judged(here)
     for pair in pairs:
         values = (table.get((metric, case), {}) for case in (pair.case, pair.baseline))
         look = look_at(blocks, plan.min_blocks, plan.blocks, family[pair.question])
         if look is None or not _has_verdict(log_ratios(*values), look, bar):
-            open_groups.add(pair.case.group)
+            open_groups.update((pair.case.group, pair.baseline.group))
     return [case for case in _in(pairs) if case.is_candidate and case.group not in open_groups]
 
 

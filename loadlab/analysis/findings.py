@@ -20,6 +20,7 @@ from loadlab.analysis.evidence import Evidence
 from loadlab.analysis.failures import failure_rows
 from loadlab.analysis.gate_evidence import questions_of
 from loadlab.analysis.gates import decide as decide_gates
+from loadlab.analysis.holding import holding_costs
 from loadlab.analysis.noise import bars
 from loadlab.analysis.over_an_hour import over_an_hour
 from loadlab.analysis.run_summary import driver_of, environment_of, record_caveats, run_summary
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from loadlab.model.config import Config, Scalar
     from loadlab.model.departure import Departure
     from loadlab.model.findings import Arm, RunSummary
+    from loadlab.model.holding import Holding
     from loadlab.model.opens import Opens
     from loadlab.model.recorded import RecordedRun
     from loadlab.model.samples import Recovery, Restart, Trial
@@ -74,6 +76,7 @@ def findings_of(recorded: RecordedRun, more_gates: Sequence[str] = ()) -> Findin
         damaged=tuple(record_caveats(recorded)),
         restarts=recorded.restarts,
         opens=recorded.opens,
+        holding=recorded.holding,
         left=recorded.schedule.left,
     )
     results = decide_gates(questions_of(found, gates))
@@ -89,6 +92,7 @@ def analyse(  # noqa: PLR0913  all that a run folder holds
     damaged: Sequence[Caveat] = (),
     restarts: Sequence[Restart] = (),
     opens: Opens | None = None,
+    holding: Holding | None = None,
     left: Mapping[Case, Departure] | None = None,
 ) -> Findings:
     """Everything a report may show.
@@ -121,6 +125,7 @@ def analyse(  # noqa: PLR0913  all that a run folder holds
         added_latency=added_latency(decided),
         departures=left or {},
         opens=opens,
+        holding=holding_costs(holding),
         over_an_hour=over_an_hour(trials),
         aftermaths=aftermaths(cases, trials),
     )

@@ -22,6 +22,7 @@ LOST_SHARE: Final = 0.1  # of the openings: more that nothing can find again is 
 HARDLY_REUSED: Final = 0.05
 GROWN_SHARE: Final = 0.2  # of the openings: open connections also grow with the number of requests at once
 STEADY: Final = 0.8  # growth per use of the later half against the earlier; new threads open less and less
+FEW: Final = 5  # open connections of ended threads; the garbage collector may close fewer at any time
 LONG: Final = 200  # uses; a server that still starts threads after so many has more than 400 of them
 
 _MOST_PEAK: Final = 1.5  # a response is sent slightly before its connection closes, so a few more may be open
@@ -117,12 +118,14 @@ def judge_growth(
     """The same without a known number of usable connections: from counts since any fixed instant, earliest first.
 
     `requests` is how many the site has answered in that time, `busy` how many connections requests need at once,
-    `threads` how many threads may keep one each.
+    `threads` how many threads may keep one each. Where the site says who holds its connections, those whose threads
+    have ended are evidence by themselves.
     """
     once = _share_of_reuse(points[-1] - points[0], requests)
     whole = _Growth.between(points[0], points[-1], busy, once)
     early, late = _halves(points, busy, once)
-    if whole.opened >= FEWEST and whole.collected > LOST_SHARE * whole.opened:
+    leaks = whole.opened >= FEWEST and whole.left_behind > LOST_SHARE * whole.opened
+    if leaks or _holds_leaked(points):
         return "yes"
     if whole.shows_none or (late is not None and late.shows_none and not whole.collected):
         return "no"
@@ -136,25 +139,38 @@ def judge_growth(
     return "yes" if steady and whole.uses >= LONG else "cannot tell"
 
 
+def _holds_leaked(points: Sequence[ConnectionCounts]) -> bool:
+    """Whether connections of ended threads are many on average: their number falls whenever garbage is collected."""
+    leaked, held = sum(one.leaked for one in points), sum(one.open for one in points)
+    return leaked >= FEW * len(points) and leaked > LOST_SHARE * held
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Growth:
+    """What happened between two points; `left_behind` by threads that ended, `lost` in any way."""
+
     opened: float
     reused: float
     found: float
     collected: float
+    left_behind: float
     lost: float
 
     @classmethod
     def between(cls, first: ConnectionCounts, last: ConnectionCounts, busy: float, once: float) -> _Growth:
         grown = last - first
         collected, reused = grown.closed.get(COLLECTED, 0), grown.reused * once
+        left_behind = collected + max(0, last.leaked - first.leaked)
+        known = first.holders_known and last.holders_known
+        kept = last.unused - first.unused if known else last.open - first.open - busy
         return cls(
             opened=grown.opened,
             reused=reused,
             # One that was too old when it was found has been found.
             found=reused + grown.closed.get(EXPIRED, 0),
             collected=collected,
-            lost=collected + max(0.0, last.open - first.open - busy),
+            left_behind=left_behind,
+            lost=max(left_behind, collected + kept),
         )
 
     @property

@@ -24,7 +24,12 @@ class Pair:
 
 def declared_pairs(cases: Sequence[Case]) -> tuple[Pair, ...]:
     """All of a run's pairs, in the order of its cases; a case without a counterpart has none."""
-    return (*_against_baselines(cases), *_unlimited_against_finite(cases), *_against_other_side(cases))
+    return (
+        *_against_baselines(cases),
+        *_unlimited_against_finite(cases),
+        *_beside_idle_connections(cases),
+        *_against_other_side(cases),
+    )
 
 
 def other_side_of(case: Case, cases: Sequence[Case]) -> Case | None:
@@ -62,6 +67,16 @@ def _unlimited_against_finite(cases: Sequence[Case]) -> list[Pair]:
         if unlimited.max_age is None
         for finite in kept
         if finite.max_age is not None and _ageless(finite) == _ageless(unlimited)
+    ]
+
+
+def _beside_idle_connections(cases: Sequence[Case]) -> list[Pair]:
+    """Each case with idle connections of others beside it, against the same case without."""
+    alone = {case.without("idle_percent"): case for case in cases if case.competes and not case.idle_percent}
+    return [
+        Pair(case=case, baseline=alone[alike], question="idle")
+        for case in cases
+        if case.competes and case.idle_percent and (alike := case.without("idle_percent")) in alone
     ]
 
 

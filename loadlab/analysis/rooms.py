@@ -131,7 +131,7 @@ def _without_collected(account: Account) -> Account:
 
 
 def _points(trial: Trial) -> Sequence[ConnectionCounts]:
-    """From before the load until all was at rest, as often as it was sampled."""
+    """From before the load until all was at rest, as often as it was sampled; without holders, as a record has them."""
     columns = trial.series.values
     sampled = zip(*(columns.get(name, ()) for name in ("opened", "reused", "open")), strict=False)
     return [
@@ -140,6 +140,6 @@ def _points(trial: Trial) -> Sequence[ConnectionCounts]:
             ConnectionCounts(opened=int(opened), reused=int(reused), open=int(level))
             for opened, reused, level in sampled
         ),
-        *(burst.counts for burst in trial.connections.bursts[:-1]),
-        trial.connections.at_rest,
+        *(replace(burst.counts, holders={}) for burst in trial.connections.bursts[:-1]),
+        replace(trial.connections.at_rest, holders={}),
     ]

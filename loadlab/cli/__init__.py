@@ -13,7 +13,22 @@ import traceback
 from typing import TYPE_CHECKING
 
 from loadlab import __version__
-from loadlab.cli import behaviour, compare, completion, fleet, init, key, live, path, plan, report, run, serve, watch
+from loadlab.cli import (
+    behaviour,
+    compare,
+    completion,
+    connections,
+    fleet,
+    init,
+    key,
+    live,
+    path,
+    plan,
+    report,
+    run,
+    serve,
+    watch,
+)
 from loadlab.cli._errors import say
 from loadlab.cli._help import FIRST_STEPS, HelpFormatter, examples, exit_codes
 from loadlab.cli._parser import Parser
@@ -26,7 +41,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-COMMANDS = (run, live, plan, report, compare, fleet, serve, init, watch, behaviour, key, path, completion)
+COMMANDS = (run, live, plan, report, compare, fleet, serve, init, watch, connections, behaviour, key, path, completion)
 
 
 def parser() -> argparse.ArgumentParser:

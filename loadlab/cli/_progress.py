@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from loadlab.model.durations import elapsed
 from loadlab.model.schedule import remaining_seconds
 from loadlab.report import numbers
 
@@ -60,7 +61,7 @@ class Display:
         self.step_ended(line, done, total)
         if done == total and not self._quiet:
             made = done - self._first
-            self._print(f"{numbers.plural(made, 'trial')} in {numbers.elapsed(self._elapsed())}")
+            self._print(f"{numbers.plural(made, 'trial')} in {elapsed(self._elapsed())}")
 
     def step_begins(self, what: str, done: int, total: int) -> None:
         """`what` is to happen, as the next of `total` after `done`."""

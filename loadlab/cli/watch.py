@@ -5,14 +5,13 @@ It sends no load. It reads the metrics of loadlab's instrumentation until you pr
 
 from __future__ import annotations
 
-import tempfile
 import time
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from loadlab.cli._database import observed_database
 from loadlab.cli._gates import add_gate_arguments, require_gates, strict, write_gates
 from loadlab.cli._screen import Screen, add_screen_arguments
 from loadlab.errors import EnvironmentFaultError, IncompleteError, StoppedError, UsageError
@@ -143,21 +142,18 @@ class _Watch:
         latest = self.readings[-1]
         seen = {alias: latest.counts(alias) for alias in latest.hosts}
         counts = (
-            f"{alias}: {numbers.count(one.open)} open, {numbers.count(one.opened)} opened"
+            f"{alias}: {numbers.count(one.open)} open{f' ({numbers.count(one.leaked)} leaked)' if one.leaked else ''},"
+            f" {numbers.count(one.opened)} opened"
             for alias, one in seen.items()
         )
         return f"{numbers.plural(len(self.readings), 'reading')} · {' · '.join(counts)} · Ctrl-C ends"
 
 
 def _judge(arguments: argparse.Namespace, resources: ExitStack) -> ProbeContext | None:
-    """PostgreSQL's own view of the database, from another database of the same server."""
+    """PostgreSQL's own view of the database."""
     if arguments.dsn is None:
         return None
     from loadlab.probes import ProbeContext
-    from loadlab.services.external_database import Reference, external_database
 
-    folder = Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="loadlab-")))
-    reference = Reference(arguments.dsn, allow_remote=arguments.allow_remote)
-    database = resources.enter_context(external_database(reference, folder))
-    connection = resources.enter_context(database.observed())
-    return ProbeContext(cursor=connection.cursor(), database=database.name, ledgers=folder, trees={})
+    seen = resources.enter_context(observed_database(arguments.dsn, allow_remote=arguments.allow_remote))
+    return ProbeContext(cursor=seen.cursor, database=seen.name, ledgers=seen.folder, trees={})

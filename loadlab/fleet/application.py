@@ -15,6 +15,7 @@ from loadlab.fleet.spread import QUANTILES
 from loadlab.model.causes import Cause
 from loadlab.model.extract import extract_of
 from loadlab.model.fleet import Application, Collector, Dispatch, Distribution, Spread
+from loadlab.model.holding import Holding
 from loadlab.store.reader import RunReader
 from loadlab.system.files import DamagedFileError, plain_json, read_regular
 
@@ -33,6 +34,7 @@ PLAIN: Final[tuple[Callable[[Trial], bool], ...]] = (
     lambda trial: trial.case.open_load is not None,
     lambda trial: trial.case.strategy is None or trial.case.strategy.name == "max_age",
     lambda trial: not trial.case.round_trip_ms,
+    lambda trial: not trial.case.idle_percent,
     lambda trial: Cause.TASKS_DROPPED not in trial.causes,
 )
 MEASURE: Final = "Measure one: loadlab run calibration"
@@ -46,12 +48,14 @@ def application_of_run(folder: Path, mode: str | None = None) -> Application:
     """What a run has measured: of one server mode, or of all of them together.
 
     Trials are taken before others that have an open load, whose requests do not wait for each other; that have an age
-    and no pool or pooler; that have no added latency; and that kept up with their load.
+    and no pool or pooler; that have no added latency, and no idle connections of others beside them; and that kept up
+    with their load.
 
     Raises:
         UsageError: it is no run, its trials are damaged or of an earlier loadlab, or it has not measured the mode.
     """
-    trials, damaged = RunReader.at(folder).trials_in_extract()
+    reader = RunReader.at(folder)
+    trials, damaged = reader.trials_in_extract()
     known = [trial for trial in trials if trial.uses is not None and not SPOILT.intersection(trial.causes)]
     if not known:
         raise UsageError(
@@ -63,7 +67,7 @@ def application_of_run(folder: Path, mode: str | None = None) -> Application:
         raise UsageError(f"{folder} has not measured the server mode {mode}, but {have}. {_measure(mode)}")
     for plain in PLAIN:
         chosen = [trial for trial in chosen if plain(trial)] or chosen
-    return _application(folder, chosen)
+    return _application(folder, chosen, reader.holding()[0] or Holding())
 
 
 def _measure(mode: str | None) -> str:
@@ -84,7 +88,11 @@ def _mode(trial: Trial) -> str:
     return "" if trial.case.server is None else trial.case.server.name
 
 
-def _application(folder: Path, trials: Sequence[Trial]) -> Application:
+def _application(folder: Path, trials: Sequence[Trial], holding: Holding) -> Application:
+    """With the costs of a connection as measured after the trials where the trials do not tell, and its memory first.
+
+    Trials may be without an arm that opens often, and they look at few backends, of which each may be in use.
+    """
     by_mode: dict[str, list[Trial]] = defaultdict(list)
     for trial in trials:
         by_mode[_mode(trial)].append(trial)
@@ -94,15 +102,18 @@ def _application(folder: Path, trials: Sequence[Trial]) -> Application:
         raise UsageError(f"{folder} has not opened a connection that a request used. {MEASURE}.")
     connects_app, requests_app = _cpu(trials, "app")
     connects_database, requests_database = _cpu(trials, "database")
+    alone = holding.opening
+    seen = (use.idle_backend_bytes for use in _uses(trials))
     return Application(
         connect_seconds=connect,
         hold_seconds=hold,
         spreads={mode: together(list(_uses(of_mode))) for mode, of_mode in by_mode.items()},
-        app_cpu_per_connect=connects_app,
-        database_cpu_per_connect=connects_database,
+        app_cpu_per_connect=_first_known(connects_app, alone.client.value if alone else None),
+        database_cpu_per_connect=_first_known(connects_database, alone.database.value if alone else None),
         app_cpu_per_request=requests_app,
         database_cpu_per_request=requests_database,
-        idle_backend_bytes=_median(use.idle_backend_bytes for use in _uses(trials)),
+        idle_backend_bytes=holding.used.held if holding.used else _median(seen),
+        client_bytes=holding.client.held if holding.client else None,
         # One that was begun while an earlier trial ended took less.
         boot_seconds={
             mode: max(trial.overhead_seconds.get("boot", 0.0) for trial in of_mode) for mode, of_mode in by_mode.items()
@@ -246,6 +257,10 @@ def _watched(path: Path) -> dict[str, Any]:
 def _has_aliases(seen: dict[str, Any]) -> bool:
     aliases = seen.get("aliases")
     return isinstance(aliases, dict) and all(isinstance(alias, dict) for alias in aliases.values())
+
+
+def _first_known(*figures: float | None) -> float | None:
+    return next((one for one in figures if one is not None), None)
 
 
 def _first(*figures: object) -> float | None:

@@ -17,6 +17,7 @@ from loadlab.fleet.limits import most_per_host, overlap
 from loadlab.fleet.outcome import without_limit
 from loadlab.fleet.repeating import generator
 from loadlab.fleet.scaling import excerpt, scaled
+from loadlab.model.break_even import BYTES_PER_CORE, even_rate
 from loadlab.model.fleet_outcome import BreakEven, LargestFleet, SmallestAge
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ MOST_HOSTS: Final = 1_000  # that are simulated to find the largest fleet
 MOST_REQUESTS: Final = 50_000  # of a simulation that verifies a number of hosts
 SHORTEST: Final = 0.1  # seconds: ages below make no sense
 CLOSE_ENOUGH: Final = 1.05  # a bisection ends there
-BYTES_PER_CORE: Final = 4 * 2.0**30  # general-purpose cloud machines have 4 GiB of memory for each core
 
 
 def smallest_age(keeping: Keeping, application: Application, scene: Scene, seed: int) -> SmallestAge | None:
@@ -106,30 +106,18 @@ def _rounded_up(seconds: float) -> float:
 
 
 def break_even(application: Application, ages: Sequence[float | None]) -> BreakEven | None:
-    """From which rate per thread on each age saves more than it costs; None where the costs were not measured.
-
-    An age `a` saves rate × reuse openings per second, with reuse = rate × a / (1 + rate × a); it holds one connection
-    of an otherwise idle thread. Both are equal where c × a × rate² = k × (1 + a × rate), with c the CPU of an opening
-    at both ends and k the cores that cost as much as the memory of an idle backend.
-    """
+    """From which rate per thread on each age saves more than it costs; None where the costs were not measured."""
     app, database = application.app_cpu_per_connect, application.database_cpu_per_connect
-    held = application.idle_backend_bytes
+    held = application.connection_bytes
     if app is None or database is None or held is None or not app + database:
         return None
-    opening, holding = app + database, held / BYTES_PER_CORE
+    opening = app + database
     return BreakEven(
         cpu_per_connect=opening,
         idle_bytes=held,
         bytes_per_core=BYTES_PER_CORE,
-        by_age=tuple((age, _even(age, opening, holding)) for age in ages if age != 0),
+        by_age=tuple((age, even_rate(age, opening, held)) for age in ages if age != 0),
     )
-
-
-def _even(age: float | None, opening: float, holding: float) -> float:
-    if age is None:
-        return holding / opening
-    held = holding * age
-    return (held + sqrt(held**2 + 4 * opening * age * holding)) / (2 * opening * age)
 
 
 def largest_fleet(found: Outcome, application: Application, scene: Scene, seed: int) -> LargestFleet:

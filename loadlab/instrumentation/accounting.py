@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import monotonic_ns
 from typing import TYPE_CHECKING, Any, Final
 
 from loadlab.instrumentation import current, layout
@@ -35,6 +36,7 @@ class Accounting:
     _row: Row | None = None
     _counted_for: object = NOTHING  # the unit, or the work outside of units, that was counted last
     _counted_row: Row | None = None  # and the row that served it
+    _using: Row | None = None  # of the unit that was counted last, until that has ended
     _inherited: Row | None = None  # in a forked child: its own row for a connection of its parent's
     _finalizer: weakref.finalize[Any, Any] | None = None
     _held: set[Row] | None = None  # of the thread that opened it; its presence would live as long as we refer to it
@@ -77,6 +79,8 @@ class Accounting:
         work = present()
         if (work is not self._counted_for or self._row is not self._counted_row) and not self._connecting:
             self._count(work)
+        elif work is None and self._row is not None:  # no unit's begin and end will say when it was used
+            (self._inherited or self._row).asked()
 
     def _count(self, work: Work | None) -> None:
         """Count the unit once on this alias, at its first use; and on each connection that serves it."""
@@ -84,10 +88,13 @@ class Accounting:
         if row is None:
             return
         self._counted_for, self._counted_row = work, row
-        first = work is None or work.setdefault(self.alias, mine := object()) is mine
+        now_ns = monotonic_ns()
+        # Of several threads that come here for one unit, the one whose own object is kept has it counted.
+        first = work is None or work.setdefault(self.alias, now_ns) is now_ns
         if not row.ledger.mark[0]:
             row = self._inherited = self._inherited or current.ledger().inherited(self.alias, row.backend)
-        row.used(first, pair_of(work), unit(row.ledger, work, row))
+        self._using = row
+        row.used(first, pair_of(work), unit(row.ledger, work, row), now_ns)
         if work is not None and RUNNING not in work and COMING not in work:
             row.answered()
 
@@ -98,9 +105,10 @@ class Accounting:
             self._counted_for = NOTHING
         elif RUNNING in work:
             return
-        row = self._inherited or self._row
-        if row is not None:
-            row.unused()
+        if self._using is not None:
+            self._using.unused()
+            if self._counted_for is not None:
+                self._using = None
 
     def _about_to_close(self) -> None:
         """A pool may lend the connection to others before the call that gives it back has returned."""
@@ -108,8 +116,9 @@ class Accounting:
             self._row.returned()
 
     def _write_down_close(self, connection: object) -> None:
-        row, finalizer = self._row, self._finalizer
-        self._row = self._inherited = self._finalizer = None
+        row, finalizer, reason = self._row, self._finalizer, self._reason
+        self._reason = CloseReason.EXPLICIT
+        self._row = self._using = self._inherited = self._finalizer = None
         self._end_work()
         if row is None:
             return
@@ -121,12 +130,7 @@ class Accounting:
             return
         if finalizer is not None:
             finalizer.detach()
-        row.closed(self._reason_to_close(row))
-
-    def _reason_to_close(self, row: Row) -> CloseReason:
-        if row.pooled:
-            return CloseReason.POOL
-        return self._reason_of_obsolescence() if self._reason is None else self._reason
+        row.closed(CloseReason.POOL if row.pooled else self._reason_of_obsolescence() if reason is None else reason)
 
     def _reason_of_obsolescence(self) -> CloseReason:
         """Why Django closes a connection that answers: asked only then, for Django itself looks twice a request."""

@@ -26,6 +26,7 @@ class InstrumentationConfig(AppConfig):
         # Models are imported, and may query, before any app is made ready. Of the apps those that are named before this
         # one are imported by now: what they have left open is found.
         counting.install()
+        counting.install_apart()
         if os.environ.get(USES):  # in a lab's targets only
             from loadlab.instrumentation import uses  # noqa: PLC0415
 

@@ -14,9 +14,10 @@ from loadlab.instrumentation.counters import CounterSet
 from loadlab.instrumentation.families import family, histogram
 from loadlab.instrumentation.request_totals import RequestTotals
 from loadlab.model import metrics
+from loadlab.model.holders import Holder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from prometheus_client.metrics_core import Metric
@@ -59,9 +60,18 @@ def _pools(aliases: Mapping[str, Totals]) -> Iterable[Metric]:
     yield _histogram(metrics.POOL_WAIT, aliases, "wait_buckets", "wait_seconds")
 
 
+def _held(alias: str, totals: Totals) -> Iterable[tuple[Sequence[str], int]]:
+    """Every holder, but for the one that is not known where there is none such."""
+    return (
+        ((alias, holder.label), count)
+        for holder, count in totals.holders.items()
+        if count or holder is not Holder.UNKNOWN
+    )
+
+
 def _gauges_and_counters(snapshot: Snapshot) -> Iterable[Metric]:
     aliases = snapshot.aliases.items()
-    yield _gauge(metrics.CONNECTIONS_OPEN, snapshot.aliases, "open")
+    yield family(metrics.CONNECTIONS_OPEN, (each for alias, totals in aliases for each in _held(alias, totals)))
     yield family(metrics.CONNECTIONS_OPENED, (((alias,), totals.opened) for alias, totals in aliases))
     yield family(
         metrics.CONNECTIONS_CLOSED,

@@ -8,7 +8,6 @@ import re
 from functools import cache
 from typing import Final
 
-from loadlab.instrumentation.server_messages import SAID
 from loadlab.model.metrics import ConnectError
 
 # The beginnings of SQLSTATEs, for drivers that give one. psycopg2 and psycopg 3 give none for a failed connect.
@@ -101,6 +100,9 @@ def _of_words(words: str) -> ConnectError:
 
 @cache
 def _translated() -> tuple[tuple[ConnectError, tuple[str, ...]], ...]:
+    # Only a process that failed to connect needs them.
+    from loadlab.instrumentation.server_messages import SAID  # noqa: PLC0415
+
     return tuple((kind, _fragments(message)) for kind, said in SAID.items() for message in said)
 
 

@@ -9,8 +9,8 @@ from loadlab.instrumentation import layout
 from loadlab.instrumentation.archive import Archive
 from loadlab.instrumentation.ledger_file import LEDGERS
 from loadlab.model.counts import ConnectionCounts
+from loadlab.model.holders import COUNTED, Holder
 from loadlab.model.metrics import CONNECTION, CloseReason, ConnectError, ProcessRole, UnitKind
-from loadlab.model.open_connections import COUNTED, Holder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -143,6 +143,7 @@ class Totals:
             reused=self.requests_reused,
             closed={reason.label: count for reason, count in self.closed.items() if count},
             open=self.open,
+            holders={holder.label: count for holder, count in self.holders.items() if count},
             connect_errors={kind.label: count for kind, count in self.connect_errors.items() if count},
             unsettled=self.unsettled,
             connect_seconds_sum=self.connect_seconds,

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from functools import wraps
+from operator import attrgetter
+from typing import Any, Final
 
 from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.utils import ConnectionHandler
 
 from loadlab.instrumentation import current
 from loadlab.instrumentation.accounting import Accounting
@@ -16,9 +21,7 @@ from loadlab.instrumentation.holding import presence
 from loadlab.model.metrics import CloseReason
 from loadlab.wrapping import WrapperMixin, mixed, put_in_front
 
-if TYPE_CHECKING:
-    from django.db.backends.base.base import BaseDatabaseWrapper
-    from django.db.utils import ConnectionHandler
+_HEALTH_CHECK: Final = BaseDatabaseWrapper.close_if_health_check_failed.__name__
 
 
 class CountingMixin(Accounting, WrapperMixin):
@@ -27,20 +30,23 @@ class CountingMixin(Accounting, WrapperMixin):
     otherwise = "are not counted"
     _apart = True  # until the handler is seen to make it
 
-    @property
-    def errors_occurred(self) -> bool:
-        """Set by Django while it handles an error of the driver's; False before the first."""
-        return bool(self.__dict__.get("errors_occurred"))
+    _errors_occurred = False
 
-    @errors_occurred.setter
-    def errors_occurred(self, occurred: bool) -> None:
-        self.__dict__["errors_occurred"] = occurred
+    def _note_errors(self, occurred: bool) -> None:  # noqa: FBT001  as Django sets it
+        self._errors_occurred = occurred
         if occurred:
             advise(self, sys.exc_info()[1])
 
+    # Set by Django while it handles an error of the driver's, and read in each request: in C, that costs half.
+    errors_occurred = property(attrgetter("_errors_occurred"), _note_errors)
+
+    @classmethod
+    def before_wrapper(cls) -> None:
+        presence()  # no younger than the wrapper, as it has to be
+
     def adopted(self) -> None:
         self._apart = False
-        presence()  # as old as the wrapper
+        self._errors_occurred = self.__dict__.pop("errors_occurred", False)
         self.opened_while_loading = self.connection is not None
         if self.connection is not None:
             self._row = current.ledger().found_open(self.alias)
@@ -77,24 +83,20 @@ class CountingMixin(Accounting, WrapperMixin):
 
     def close_if_unusable_or_obsolete(self) -> None:
         """Django calls this when a request starts and when it ends, and others whenever they like."""
-        self._end_work()
+        if self._using is not None:
+            self._end_work()
         self._reason = None
         try:
             super().close_if_unusable_or_obsolete()
         finally:
             self._reason = CloseReason.EXPLICIT
 
-    def close_if_health_check_failed(self) -> None:
-        before, self._reason = self._reason, CloseReason.HEALTH_CHECK
-        try:
-            super().close_if_health_check_failed()
-        finally:
-            self._reason = before
-
     def is_usable(self) -> bool:
         usable = super().is_usable()
-        if not usable and self._reason is not CloseReason.HEALTH_CHECK:
-            self._reason = CloseReason.UNUSABLE
+        if not usable:
+            # Every cursor calls the health check, so it is looked for here, and not marked there.
+            asks = sys._getframe(1).f_code.co_name  # noqa: SLF001
+            self._reason = CloseReason.HEALTH_CHECK if asks == _HEALTH_CHECK else CloseReason.UNUSABLE
         return usable
 
     def _close(self) -> None:
@@ -114,3 +116,19 @@ def counting(wrapper: type[BaseDatabaseWrapper]) -> type[BaseDatabaseWrapper]:
 def install(handler: ConnectionHandler = connections) -> None:
     """Count every connection that `handler` makes from now on, and those that this thread has already."""
     put_in_front(CountingMixin, handler)
+
+
+def install_apart() -> None:
+    """Count every connection that handlers make from now on which Django knows nothing of, and so never closes."""
+    make = ConnectionHandler.create_connection
+    if hasattr(make, "__wrapped__"):
+        return
+
+    @wraps(make)
+    def create_connection(self: ConnectionHandler, alias: str) -> BaseDatabaseWrapper:
+        wrapper = make(self, alias)
+        with suppress(TypeError):  # not Django's, or not to be changed: what is Django's own handler's, is said of it
+            wrapper.__class__ = counting(type(wrapper))
+        return wrapper
+
+    ConnectionHandler.create_connection = create_connection  # type: ignore[method-assign]

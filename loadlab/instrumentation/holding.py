@@ -19,8 +19,8 @@ from loadlab.instrumentation.jobs import is_executors, job
 from loadlab.instrumentation.roles import serves
 from loadlab.instrumentation.serving import program_of
 from loadlab.instrumentation.work import UNIT, UNNAMED, pair_of
+from loadlab.model.holders import GREENLET, START_UP
 from loadlab.model.metrics import ROOT, UnitKind
-from loadlab.model.open_connections import GREENLET, START_UP
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,9 +55,10 @@ class Presence:
 
 
 class _Canary:
-    """Garbage from when its presence ends, in a cycle as Django's wrappers are, and as old as theirs.
+    """Garbage from when its presence ends, in a cycle as Django's wrappers are, and no younger than theirs.
 
-    So the search for garbage that finds it would find them as well, and what is open then is kept by something else.
+    The garbage collector never looks for old garbage without looking for younger one. So the search that finds it would
+    find them as well, and what is open then is kept by something else.
     """
 
     __slots__ = ("_itself", "_rows")

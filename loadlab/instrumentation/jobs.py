@@ -9,18 +9,10 @@ if TYPE_CHECKING:
     import threading
     from types import FrameType
 
-# What calls the project's code and is not it: Python, Django, this package, and agents that put themselves around it.
-_PASSING: Final = frozenset(sys.stdlib_module_names) | {
-    "asgiref",
-    "ddtrace",
-    "django",
-    "elasticapm",
-    "gevent",
-    "newrelic",
-    "opentelemetry",
-    "sentry_sdk",
-    "wrapt",
-}
+# What calls the project's code and is not it, beside Python and this package: Django, and agents around all calls.
+_PASSING: Final = frozenset(
+    {"asgiref", "ddtrace", "django", "elasticapm", "gevent", "newrelic", "opentelemetry", "sentry_sdk", "wrapt"}
+)
 _OURS: Final = "loadlab.instrumentation."
 
 
@@ -30,7 +22,8 @@ def job() -> str:
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001
     while frame is not None:
         module = str(frame.f_globals.get("__name__", ""))
-        if module.partition(".")[0] not in _PASSING and not module.startswith(_OURS):
+        package = module.partition(".")[0]
+        if package not in _PASSING and package not in sys.stdlib_module_names and not module.startswith(_OURS):
             name = f"{module}.{frame.f_code.co_qualname}"
         frame = frame.f_back
     return name

@@ -22,6 +22,7 @@ import hashlib
 from bisect import bisect_left
 from typing import TYPE_CHECKING, Final
 
+from loadlab.model.holders import COUNTED
 from loadlab.model.metrics import (
     AGE_SECONDS,
     CONNECT_SECONDS,
@@ -31,7 +32,6 @@ from loadlab.model.metrics import (
     ProcessRole,
     UnitKind,
 )
-from loadlab.model.open_connections import COUNTED
 
 if TYPE_CHECKING:
     from collections.abc import MutableSequence, Sequence
@@ -62,8 +62,8 @@ ROWS_PER_SEGMENT: Final = 512
 
 # Cells of the holder of a row's connection, so far behind the row; the first two are those that make it no row.
 # BACKEND: the process of PostgreSQL, or the number that another database has for the connection. THREAD: the kernel's.
-# THREAD_NAME, OPENED_BY, USED_BY: numbers of names. USED_NS: when the last unit of work began to use it, and USING
-# whether that has not ended. PLACE: who has opened it, and how.
+# THREAD_NAME, OPENED_BY, USED_BY: numbers of names. USED_NS: when the last unit of work began to use it or, outside of
+# units, when it was used last; and USING whether that has not ended. PLACE: who has opened it, and how.
 HOLDER: Final = ROWS_PER_SEGMENT * ROW_CELLS
 _, _, BACKEND, THREAD, THREAD_NAME, OPENED_BY, USED_BY, USED_NS, USING, LIFE, PLACE = range(HOLDER, HOLDER + 11)
 ROW_WITH_HOLDER_CELLS: Final = HOLDER + ROW_CELLS

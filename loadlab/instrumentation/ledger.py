@@ -17,7 +17,7 @@ from loadlab.instrumentation.process_file import ProcessFile
 from loadlab.model.metrics import OTHER, CloseReason, ProcessRole, UnitKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from loadlab.model.metrics import ConnectError
@@ -31,6 +31,9 @@ _put_cells: Final = struct.Struct(f"{layout.ROW_CELLS - 1}q").pack_into
 _NO_USES: Final = (0,) * (layout.ROW_CELLS - layout.CONNECT_NS)
 _put_holder: Final = struct.Struct(f"{layout.ROW_CELLS}q").pack_into
 _NO_HOLDER: Final = (0,) * layout.ROW_CELLS
+# USED_BY, USED_NS and USING.
+_put_use: Final = struct.Struct("3q").pack_into
+_USE_OFFSET: Final = layout.USED_BY * layout.CELL_BYTES
 
 
 class Row:
@@ -97,6 +100,10 @@ class Row:
         """Note that the view of the request that uses it had returned before."""
         self._cells[layout.USING] |= layout.ANSWERED
 
+    def asked(self) -> None:
+        """Note that what uses it, outside of units, has asked for something more."""
+        self._cells[layout.USED_NS] = time.monotonic_ns()
+
     def unused(self) -> None:
         """Note that the unit that used it has ended."""
         self._cells[layout.USING] = 0
@@ -107,16 +114,15 @@ class Row:
         if self.ledger.mark[0] and cells[layout.SEQUENCE] == self._sequence and cells[layout.STATE] == layout.OPEN:
             cells[layout.LIFE] = life
 
-    def used(self, first: bool = True, pair: int = 0, unit: int = 0) -> None:  # noqa: FBT001, FBT002  keywords would cost as much as counting
+    def used(self, first: bool = True, pair: int = 0, unit: int = 0, at_ns: int | None = None) -> None:  # noqa: FBT001, FBT002  keywords would cost as much as counting
         """Count one more unit of work that it serves; called by the connection's own thread only.
 
         `first`: the unit uses the database for the first time, and so is counted here and nowhere else. `pair`: how far
-        the cells of its kind are from those of requests. `unit`: the number of its name.
+        the cells of its kind are from those of requests. `unit`: the number of its name. `at_ns`: when, by default now.
         """
         cells = self._cells
-        cells[layout.USED_NS] = time.monotonic_ns()
-        cells[layout.USED_BY] = unit
-        cells[layout.USING] = 1 + layout.UNENDED if cells[layout.USING] else 1
+        using = 1 + layout.UNENDED if cells[layout.USING] else 1
+        _put_use(cells, _USE_OFFSET, unit, time.monotonic_ns() if at_ns is None else at_ns, using)
         served = cells[layout.SERVED]
         if first and served:
             cells[layout.REUSED + pair] += 1
@@ -163,7 +169,7 @@ class Ledger:
         self.finished: deque[memoryview] = deque()  # rows whose end is written down, to be added to the totals
         self._mutex = threading.RLock()
         self._taking = False
-        self._unused: deque[memoryview] = deque()
+        self._unused: list[Iterator[memoryview]] = []  # of each segment, those of its rows that were never in use
         self._aliases: dict[str, int] = {}
         self._names: dict[str, int] = {}
         self._unit_numbers: dict[tuple[int, str], int] = {}
@@ -237,10 +243,10 @@ class Ledger:
 
     def _unused_row(self) -> memoryview:
         while True:
-            try:
-                return self._unused.popleft()
-            except IndexError:
-                self._grow()
+            for rows in self._unused:
+                for cells in rows:
+                    return cells
+            self._grow()
 
     def _move_to_totals(self, cells: memoryview) -> None:
         """Add a finished row to the totals and free it, in one step as seen from outside: the store of TURN.
@@ -270,7 +276,8 @@ class Ledger:
             )
             segment = _memory(2 * layout.SEGMENT_BYTES)
         starts = range(0, layout.HOLDER, layout.ROW_CELLS)
-        self._unused.extend(segment[start : start + layout.ROW_WITH_HOLDER_CELLS] for start in starts)
+        # No generator: a signal's handler may take a row in the middle of this.
+        self._unused.append(map(segment.__getitem__, map(_row_at, starts)))
 
     def _alias(self, name: str) -> int:
         number = next(self._alias_numbers)
@@ -311,6 +318,10 @@ def _two(cells: memoryview, offset: int, length: int) -> list[memoryview]:
     """Two banks, one behind the other."""
     first = offset // layout.CELL_BYTES
     return [cells[start : start + length] for start in (first, first + length)]
+
+
+def _row_at(start: int) -> slice:
+    return slice(start, start + layout.ROW_WITH_HOLDER_CELLS)
 
 
 def _memory(length: int) -> memoryview:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.instrumentation import layout
 from loadlab.instrumentation.archive import DamagedError
+from loadlab.model.holders import Holder
 from loadlab.model.metrics import UnitKind
-from loadlab.model.open_connections import Holder
+from loadlab.model.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,8 +69,8 @@ class LedgerContent:
 
     @cached_property
     def names(self) -> list[str]:
-        """Of units of work and of threads, by their numbers."""
-        return self._texts(layout.NAMES_OFFSET, layout.NAMES, layout.NAME_BYTES)
+        """Of units of work and of threads, by their numbers, each on one line."""
+        return [one_line(name) for name in self._texts(layout.NAMES_OFFSET, layout.NAMES, layout.NAME_BYTES)]
 
     def _texts(self, offset: int, count: int, size: int) -> list[str]:
         starts = range(offset, offset + count * size, size)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import time
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Final
 
 from loadlab.instrumentation import layout
 from loadlab.instrumentation.archive import DamagedError, live_files
 from loadlab.instrumentation.ledger_content import LedgerContent
 from loadlab.instrumentation.ledger_file import LEDGERS
-from loadlab.model.open_connections import Holder, OpenConnection, Unit
+from loadlab.model.holders import Holder
+from loadlab.model.open_connections import OpenConnection, Unit
 
-if TYPE_CHECKING:
-    from pathlib import Path
+BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 
 
 def open_connections(directory: Path) -> list[OpenConnection]:
@@ -37,6 +41,22 @@ def open_connections(directory: Path) -> list[OpenConnection]:
             elif row[layout.STATE] == layout.INHERITED and content.has_holders:
                 heirs[row[layout.BACKEND]].append(process)
     return [replace(one, shared_with=tuple(heirs[one.backend])) if one.backend in heirs else one for one in found]
+
+
+def notes_on(directory: Path) -> tuple[str, ...]:
+    """What keeps connections out of the listing, in sentences."""
+    hidden = sum(not os.access(path, os.R_OK) for path in directory.glob(f"*{LEDGERS.suffix}"))
+    if not hidden:
+        return ()
+    return (f"Ledgers that this user may not read: {hidden}. Their processes' connections are not listed.",)
+
+
+def place_of(directory: Path) -> str:
+    """The same for all who read the ledgers of this folder, and of no other; "" where the system does not tell it."""
+    with suppress(OSError):
+        found, boot = directory.stat(), BOOT.read_text().strip()
+        return hashlib.sha256(f"{boot} {found.st_dev} {found.st_ino}".encode()).hexdigest()[:16]
+    return ""
 
 
 def _connection(row: memoryview, content: LedgerContent, process: int, now_ns: int) -> OpenConnection:

@@ -15,10 +15,10 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 from prometheus_client.exposition import ThreadingWSGIServer
 
 from loadlab.instrumentation import current
-from loadlab.instrumentation.access import exposition
+from loadlab.instrumentation.access import CONNECTIONS, pages_at, read_only
 from loadlab.instrumentation.configuration import PORT_VARIABLE, configuration, is_loopback
 from loadlab.instrumentation.roles import serves
-from loadlab.instrumentation.wrappers import PATH, respond, wsgi_with_metrics
+from loadlab.instrumentation.wrappers import PATH, request_of, respond, wsgi_with_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 COMMAND: Final = "loadlab_metrics"
 RETRY_SECONDS: Final = 2.0  # while another process of the worker has the port
+PAGES: Final = pages_at(PATH)
 NEVER: Final = 1e6  # seconds until the server looks whether it should end, which it does with its process
 
 
@@ -91,11 +92,12 @@ def _family(address: str) -> type[ThreadingWSGIServer]:
 
 
 def _unguarded(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    if environ.get("PATH_INFO") != PATH:
+    page = PAGES.get(environ.get("PATH_INFO", ""))
+    if page is None:
         return _nothing_else(environ, start_response)
-    return respond(exposition(environ["REQUEST_METHOD"]), environ, start_response)
+    return respond(read_only(page, request_of(environ)), environ, start_response)
 
 
 def _nothing_else(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:  # noqa: ARG001
     start_response("404 Not Found", [("Content-Type", "text/plain")])
-    return [f"The metrics are at {PATH}.\n".encode()]
+    return [f"The metrics are at {PATH}, the open connections at {PATH}{CONNECTIONS}.\n".encode()]

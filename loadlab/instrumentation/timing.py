@@ -6,17 +6,18 @@ from functools import wraps
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.base import BaseHandler
 from django.core.handlers.wsgi import WSGIHandler
 
 from loadlab.instrumentation import current
 from loadlab.instrumentation.holding import name_earlier
+from loadlab.instrumentation.importing import when_imported
 from loadlab.instrumentation.work import COMING, RUNNING, UNIT, UNNAMED, Work, become, present
 from loadlab.model.metrics import HTTP_METHODS, OTHER, ROOT, STATUS_CLASSES, UNMATCHED
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from types import ModuleType
 
     from django.http import HttpRequest, HttpResponseBase
 
@@ -38,7 +39,11 @@ def install() -> None:
         BaseHandler.get_response = _timed(BaseHandler.get_response)  # type: ignore[method-assign]
         BaseHandler.get_response_async = _timed_async(BaseHandler.get_response_async)  # type: ignore[method-assign]
         WSGIHandler.__call__ = _announced(WSGIHandler.__call__)  # type: ignore[method-assign]
-        ASGIHandler.__call__ = _announced_async(ASGIHandler.__call__)  # type: ignore[method-assign]
+        when_imported("django.core.handlers.asgi", _announce_async)  # not in every process
+
+
+def _announce_async(module: ModuleType) -> None:
+    module.ASGIHandler.__call__ = _announced_async(module.ASGIHandler.__call__)
 
 
 def leave_out(request: HttpRequest) -> None:

@@ -1,17 +1,21 @@
-"""The /metrics view: any worker speaks for all of them."""
+"""The views of /metrics and of the page below it: any worker speaks for all of them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from django.http import HttpResponse
-from django.views.decorators.csrf import csrf_exempt
 
-from loadlab.instrumentation.access import answer
+from loadlab.instrumentation import access
+from loadlab.instrumentation.access import MetricsRequest, answer
 from loadlab.instrumentation.timing import leave_out
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from django.http import HttpRequest
+
+    from loadlab.instrumentation.access import Page
 
 
 class _EveryAlias(set[str]):
@@ -21,12 +25,24 @@ class _EveryAlias(set[str]):
         return True
 
 
-@csrf_exempt  # a POST is told that it is not allowed, not that a cookie is missing
-def metrics(request: HttpRequest) -> HttpResponse:
-    leave_out(request)  # to ask for the metrics changes none of them
-    given = answer(request.method or "", request.headers.get("Authorization", ""))
-    return HttpResponse(given.body, status=given.status, headers=given.headers)
+def _view(page: Page) -> Callable[[HttpRequest], HttpResponse]:
+    def view(request: HttpRequest) -> HttpResponse:
+        leave_out(request)  # to ask for the metrics changes none of them
+        asked = MetricsRequest(
+            method=request.method or "",
+            authorization=request.headers.get("Authorization", ""),
+            accept=request.headers.get("Accept", ""),
+            query=request.META.get("QUERY_STRING", ""),
+        )
+        given = answer(page, asked)
+        return HttpResponse(given.body, status=given.status, headers=given.headers)
+
+    # A POST is told that it is not allowed, not that a cookie is missing. Django's own decorator imports its forms.
+    view.csrf_exempt = True  # type: ignore[attr-defined]
+    # Under ATOMIC_REQUESTS each request opens a connection to each such alias; Django's decorator takes out one alias.
+    view._non_atomic_requests = _EveryAlias()  # type: ignore[attr-defined]  # noqa: SLF001
+    return view
 
 
-# Under ATOMIC_REQUESTS each request opens a connection to each such alias; Django's own decorator takes out one alias.
-metrics._non_atomic_requests = _EveryAlias()  # type: ignore[attr-defined]  # noqa: SLF001
+metrics = _view(access.metrics)
+connections = _view(access.connections)

@@ -5,15 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from loadlab.judges.base import ConnectionLimits, Judge
+from loadlab.listing.sessions import CLIENT, RESERVED
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-# A row of pg_stat_activity is a client's. Of others' rows an ordinary role, without pg_monitor, sees database and user,
-# and neither backend_type nor state; processes of PostgreSQL's own lack one of the two.
-CLIENT: Final = (
-    "datid IS NOT NULL AND usesysid IS NOT NULL AND coalesce(backend_type, 'client backend') = 'client backend'"
-)
 STATES: Final = f"""
 SELECT count(*), count(*) FILTER (WHERE state = 'active'), count(*) FILTER (WHERE state = 'idle'),
     count(*) FILTER (WHERE state LIKE 'idle in transaction%%')
@@ -30,8 +26,7 @@ TRANSACTIONS: Final = "SELECT xact_commit + xact_rollback FROM pg_stat_database 
 ABANDONED: Final = "SELECT sessions_abandoned FROM pg_stat_database WHERE datname = %s"
 LIMITS: Final = f"""
 SELECT current_setting('max_connections')::int,
-       current_setting('superuser_reserved_connections')::int
-         + coalesce(nullif(current_setting('reserved_connections', true), ''), '0')::int,
+       {RESERVED},
        (SELECT count(*) FROM pg_stat_activity WHERE {CLIENT} AND pid <> pg_backend_pid())
 """  # noqa: S608  as above
 

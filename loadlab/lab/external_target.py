@@ -15,6 +15,7 @@ from loadlab.lab.validity import Disturbance
 from loadlab.model.causes import Cause
 from loadlab.model.counts import ConnectionCounts, Side, reconcile
 from loadlab.model.growth import restarts, sessions_between
+from loadlab.model.holders import by_holder
 from loadlab.probes import ProbeContext
 from loadlab.probes.activity import Activity
 from loadlab.probes.sessions import Sessions
@@ -189,8 +190,9 @@ class _ExternalSampling:
     def levels(self) -> dict[str, float]:
         now = self._latest = self._target.look()
         counts = now.counts - self._before.counts
-        levels = {"open": float(counts.open), "opened": float(counts.opened), "reused": float(counts.reused)}
-        return levels if now.backends is None else {**levels, "backends": float(now.backends)}
+        levels = {"open": counts.open, "opened": counts.opened, "reused": counts.reused, **by_holder(counts.holders)}
+        backends = {} if now.backends is None else {"backends": now.backends}
+        return {name: float(value) for name, value in (levels | backends).items()}
 
     def latest(self) -> Sample:
         return self._latest

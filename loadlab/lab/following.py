@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from loadlab.load.generator.request_counts import count_requests
+from loadlab.model.holders import by_holder
 from loadlab.model.samples import most_at_once
 from loadlab.probes.activity import STATES
 from loadlab.probes.cpu import Cpu
@@ -93,6 +94,7 @@ def _of_counts(counts: ConnectionCounts) -> dict[str, float]:
         "open": counts.open,
         "opened": counts.opened,
         "reused": counts.reused,
+        **by_holder(counts.holders),
         **{f"closed_{reason}": count for reason, count in counts.closed.items()},
         **{f"connect_errors_{kind}": count for kind, count in counts.connect_errors.items()},
     }

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from loadlab.errors import EnvironmentFaultError, UsageError
 from loadlab.faults import FAULTS
 from loadlab.plan.members import build_server, build_strategy, build_worker, connections_wanted
+from loadlab.services.idle_connections import idle_of
 from loadlab.system.programs import PGBOUNCER, REDIS
 
 if TYPE_CHECKING:
@@ -130,25 +131,40 @@ def require_room(judge: Judge, cases: Sequence[Case]) -> None:
     """
     limits = judge.limits()
     free = limits.free - OWN
-    hungriest = max(cases, key=connections_wanted)
-    if connections_wanted(hungriest) > free:
+
+    def wanted(case: Case) -> int:
+        return connections_wanted(case) + idle_of(case.idle_percent, limits.connections)
+
+    hungriest = max(cases, key=wanted)
+    if wanted(hungriest) > free:
         raise EnvironmentFaultError(
             "The database has too few connections for this plan:"
             f" max_connections {limits.connections} − {limits.reserved} reserved − {limits.in_use} in use by others"
             f" − {OWN} for loadlab itself = {free} free, but {hungriest.id} can use {connections_wanted(hungriest)} at"
-            " once. Raise max_connections (database.max_connections in the plan for the embedded server), or lower"
-            " users, load.outstanding, workers or threads."
+            f" once{_beside(hungriest, limits.connections)}. Raise max_connections (database.max_connections in the"
+            " plan for the embedded server), or lower users, load.outstanding, workers, threads or idle_percent."
         )
+
+
+def _beside(case: Case, max_connections: int) -> str:
+    idle = idle_of(case.idle_percent, max_connections)
+    return f", beside {idle} idle ones (idle_percent = {case.idle_percent})" if idle else ""
 
 
 def require_own_database(database: Database, cases: Iterable[Case]) -> None:
     """Make sure that no case does to a database of the user's what loadlab does to its own alone.
 
     Raises:
-        UsageError: naming the faults.
+        UsageError: naming the faults, or idle_percent.
     """
-    faults = dict.fromkeys(case.fault.name for case in cases if case.fault)
+    all_cases = list(cases)
+    faults = dict.fromkeys(case.fault.name for case in all_cases if case.fault)
     destructive = [name for name in faults if "own_postgresql" in FAULTS[name].needs]
+    if database.restart is None and any(case.idle_percent for case in all_cases):
+        raise UsageError(
+            "The plan's idle_percent fills a PostgreSQL of loadlab's own with idle connections, and the database"
+            f" {database.name} is yours. Remove --dsn (for a project: add --embedded), or remove idle_percent."
+        )
     if destructive and database.restart is None:
         raise UsageError(
             f"The plan has the faults {' and '.join(destructive)}, which need a PostgreSQL of loadlab's own, and the"

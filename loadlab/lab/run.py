@@ -13,6 +13,7 @@ from loadlab import __version__
 from loadlab.errors import EnvironmentFaultError, IncompleteError, StoppedError, UsageError
 from loadlab.lab.environment import environment, environment_of_external
 from loadlab.lab.fixture import postgres_fixture
+from loadlab.lab.holding import holding_costs
 from loadlab.lab.journal import Journal
 from loadlab.lab.keys import require_keys
 from loadlab.lab.machine_load import busy, load_before_start
@@ -176,6 +177,8 @@ class _Session:
             _measure(self.folder, self.remaining, survival, self.journal)
             if self.plan.target is None:
                 self._look_where_opens_take_their_time(lab)
+                if self.plan.holding:
+                    self._measure_what_keeping_costs(lab)
 
     def _look_where_opens_take_their_time(self, lab: Lab) -> None:
         """After the trials, which stay complete if this fails."""
@@ -185,6 +188,14 @@ class _Session:
             self.folder.write_opens(open_times(lab, self.planned.cases))
         except (EnvironmentFaultError, psycopg2.Error) as error:
             self.journal.notice(f"Where the time of an open goes is not known: {brief(error)}.")
+
+    def _measure_what_keeping_costs(self, lab: Lab) -> None:
+        """As above."""
+        self.journal.preparing("connections are held, to see what keeping them costs")
+        try:
+            self.folder.write_holding(holding_costs(lab, self.planned.cases, self.journal.notice))
+        except (EnvironmentFaultError, psycopg2.Error) as error:
+            self.journal.notice(f"What a kept connection costs is not known: {brief(error)}.")
 
     @contextmanager
     def _served(self) -> Iterator[tuple[Lab, Target]]:

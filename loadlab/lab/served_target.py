@@ -37,6 +37,7 @@ from loadlab.plan.faults import planned_faults
 from loadlab.plan.members import build_server, faults_of
 from loadlab.probes import ProbeContext
 from loadlab.probes.sessions import Sessions
+from loadlab.services.idle_connections import idle_connections
 from loadlab.store.layout import trial_log
 
 if TYPE_CHECKING:
@@ -134,7 +135,8 @@ class ServedTarget:
         lab.judge.await_empty(SETTLE_SECONDS)
         before = Sample(counts=ConnectionCounts(), values=Sessions().read(context))
         by_log = sessions_by_log(lab) if case.fault else nullcontext()
-        with by_log as sessions, ExitStack() as resources:
+        beside = idle_connections(lab.database, case.idle_percent)
+        with beside, by_log as sessions, ExitStack() as resources:
             booting = self._ahead.handed_over(step, resources) or resources.enter_context(self._boot(case, step))
             yield RunningSite(lab, booting.ready(), context, before, resources, Disturbed(case.fault, sessions))
         self._retire(ledgers)

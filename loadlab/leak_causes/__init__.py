@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from loadlab.leak_causes.base import LeakCause, abandoned, openers, ours, share
-from loadlab.model.open_connections import Holder, NamedCause
+from loadlab.model.holders import Holder
+from loadlab.model.open_connections import NamedCause
 from loadlab.registry import Family
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from loadlab.model.open_connections import Holder
+from loadlab.model.durations import elapsed
+from loadlab.model.holders import START_UP, Holder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,7 +15,17 @@ if TYPE_CHECKING:
     from loadlab.model.open_connections import Listing, OpenConnection, Unit
 
 Connections = tuple["OpenConnection", ...]
+LONG_SECONDS: Final = 60.0  # that a program may well work for between two queries
 PAGE: Final = "docs/reference/leak-causes.md"
+IDLE: Final = "idle"  # how the states of a session begin in which it does nothing
+IDLE_IN_TRANSACTION: Final = "idle in transaction"
+IDLE_SECONDS: Final = 10.0
+# How Python calls threads: those that a program starts without a name, those of an event loop's executor, and those of
+# socketserver's mix-in, one for each client.
+OWN_THREAD: Final = "Thread-"
+LOOPS_THREAD: Final = "asyncio_"
+CLIENTS_THREAD: Final = "Thread-* (process_request_thread)"
+MAIN_THREAD: Final = "MainThread"
 
 
 class LeakCause(ABC):
@@ -54,15 +65,57 @@ def ours(listing: Listing) -> Connections:
     return tuple(one for one in listing.connections if one.holder is not Holder.NOT_OURS)
 
 
+def is_abandoned(connection: OpenConnection) -> bool:
+    """Whether its thread has ended and nothing refers to it: the garbage collector will close it."""
+    return connection.holder is Holder.LEAKED and not connection.kept
+
+
 def abandoned(listing: Listing) -> Connections:
-    """Those of threads that have ended and of which nothing is left: the garbage collector will close them."""
-    return tuple(one for one in listing.connections if one.holder is Holder.LEAKED and not one.kept)
+    return tuple(filter(is_abandoned, listing.connections))
+
+
+def opened_by(connection: OpenConnection, *kinds: str) -> bool:
+    """Whether a unit of one of these kinds has opened it."""
+    return connection.opened_by is not None and connection.opened_by.kind in kinds
+
+
+def idle_for_long(connection: OpenConnection) -> bool:
+    """Whether nothing has been asked on it for so long that it is kept, and not just between two queries.
+
+    Where the database was not asked, only the begin of its use is known.
+    """
+    return unused_seconds(connection) >= (LONG_SECONDS if connection.session is None else IDLE_SECONDS)
+
+
+def in_transaction(connection: OpenConnection) -> bool:
+    """Whether it is idle in an open transaction, as the database says."""
+    return connection.session is not None and connection.session.state.startswith(IDLE_IN_TRANSACTION)
+
+
+def is_command_s(connection: OpenConnection) -> bool:
+    """Whether a management command, or another program that serves nothing, holds it outside of any task."""
+    unit = connection.used_by
+    outside = connection.holder is Holder.OUTSIDE and unit is not None and unit.kind == "other"
+    return outside and str(unit) not in ("other", START_UP)
+
+
+def unused_seconds(connection: OpenConnection) -> float:
+    """For how long nothing has been asked on it, as far as that is known; 0 while the database works for it."""
+    session = connection.session
+    if session is None:
+        return connection.used_seconds or 0
+    return (session.state_seconds or 0) if session.state.startswith(IDLE) else 0
+
+
+def most_unused(found: Connections) -> str:
+    """The longest of these times, in words."""
+    return elapsed(max(map(unused_seconds, found)))
 
 
 def more_than_spare(found: Iterable[OpenConnection]) -> Connections:
     """They, if they are more than one for each process: a single one may just have lost its thread."""
     all_found = tuple(found)
-    return all_found if len(all_found) > len({one.process for one in all_found}) else ()
+    return all_found if len(all_found) > len({(one.host, one.process) for one in all_found}) else ()
 
 
 def share(listing: Listing, found: Connections, *, one: str, more: str) -> str:

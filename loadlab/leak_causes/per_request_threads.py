@@ -4,20 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from loadlab.leak_causes.base import LeakCause, abandoned, closes_at_end, kept_for, more_than_spare, share
-from loadlab.model.open_connections import GREENLET
+from loadlab.leak_causes.base import (
+    CLIENTS_THREAD,
+    MAIN_THREAD,
+    OWN_THREAD,
+    LeakCause,
+    abandoned,
+    closes_at_end,
+    kept_for,
+    more_than_spare,
+    opened_by,
+    share,
+)
+from loadlab.model.holders import GREENLET
 
 if TYPE_CHECKING:
     from loadlab.leak_causes.base import Connections
-    from loadlab.model.open_connections import Listing
+    from loadlab.model.open_connections import Listing, OpenConnection
 
-# What serves one request, or one client, and ends, by the name of its thread.
-SERVED_BY: Final = {
+BY_NAME: Final = {
     GREENLET: "gevent",
-    "Thread-* (process_request_thread)": "a server with a thread for each client, as runserver is",
-    "ThreadPoolExecutor-*_*": "ASGI",
-    "MainThread": "an event loop that runs synchronous code, as tornado's",
+    CLIENTS_THREAD: "a server with a thread for each client, as runserver is",
+    MAIN_THREAD: "an event loop that runs synchronous code, as tornado's",
 }
+ASGI: Final = "ASGI"
+OTHER: Final = "a server that ends idle threads, as granian does"
 
 
 class PerRequestThreads(LeakCause):
@@ -30,10 +41,7 @@ class PerRequestThreads(LeakCause):
         return more_than_spare(
             one
             for one in abandoned(listing)
-            if one.thread_name in SERVED_BY
-            and one.opened_by is not None
-            and one.opened_by.kind == "request"
-            and not closes_at_end(listing, one)
+            if opened_by(one, "request", "message") and _server(one) and not closes_at_end(listing, one)
         )
 
     def sentence(self, listing: Listing, found: Connections) -> str:
@@ -42,6 +50,16 @@ class PerRequestThreads(LeakCause):
         return share(listing, found, one=one, more=more)
 
     def cure(self, listing: Listing, found: Connections) -> str:
-        servers = " and ".join(dict.fromkeys(SERVED_BY[one.thread_name] for one in found))
+        servers = " and ".join(dict.fromkeys(filter(None, map(_server, found))))
         kept = kept_for(listing, found) or "CONN_MAX_AGE above 0"
         return f"{kept} under {servers}: set it to 0, or use Django's pool or loadlab's fix close_on_thread_exit"
+
+
+def _server(connection: OpenConnection) -> str:
+    """What serves requests in such threads; "" where the thread is the project's own."""
+    name = connection.thread_name
+    if name != GREENLET and connection.asgi:
+        return ASGI
+    if connection.executor:
+        return ""
+    return BY_NAME.get(name, "" if name.startswith(OWN_THREAD) else OTHER)

@@ -17,6 +17,7 @@ from loadlab.live.reading.ledgers import ReadOnlyArchive, ledgers_of
 from loadlab.live.reading.run_views import run_views
 from loadlab.live.reading.unreadable import UnreadableRunError, told
 from loadlab.model import metrics
+from loadlab.model.holders import Holder
 from loadlab.probes import quantities
 
 if TYPE_CHECKING:
@@ -106,11 +107,18 @@ def _as_read(values: Mapping[str, float]) -> Iterable[Family]:
     """The counts without their ledgers; those of all aliases together have the name of the usual one."""
     if "opened" not in values:
         return
-    yield family(metrics.CONNECTIONS_OPEN, [((ALIAS,), values.get("open", 0.0))])
+    yield family(metrics.CONNECTIONS_OPEN, _held(values))
     yield family(metrics.CONNECTIONS_OPENED, [((ALIAS,), values["opened"])])
     yield family(metrics.REQUESTS, [((ALIAS, "reused"), values.get("reused", 0.0))])
     yield family(metrics.CONNECTIONS_CLOSED, _under("closed_", values, ALIAS))
     yield family(metrics.CONNECT_ERRORS, _under("connect_errors_", values, ALIAS))
+
+
+def _held(values: Mapping[str, float]) -> list[tuple[tuple[str, ...], float]]:
+    """By holder; all of them by one that is not known, of a run that an earlier loadlab measured."""
+    unknown = (ALIAS, Holder.UNKNOWN.label)
+    known = [(labels, count) for labels, count in _under("open_", values, ALIAS) if count or labels != unknown]
+    return known or [(unknown, values.get("open", 0.0))]
 
 
 def _of_lab(sampled: Sampled | None) -> Iterable[Family]:

@@ -31,6 +31,7 @@ class Case(Condition):
     keep_alive: bool
     usable_connections: int | None
     round_trip_ms: float = 0.0
+    idle_percent: int = 0
     replica: bool = False
     open_load: OpenLoad | None = None
     fault: PlannedFault | None = None

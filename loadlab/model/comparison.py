@@ -9,9 +9,9 @@ from loadlab.model.case import Case
 from loadlab.model.departure import Why
 
 Judgement = Literal["better", "worse", "equivalent", "inconclusive"]
-# Does keeping connections help, how noisy is the run (the A/A arm), does unlimited beat a finite age, and is this side
-# of the run as good as the other.
-Question = Literal["keep", "noise", "unlimited", "side"]
+# Does keeping connections help, how noisy is the run (the A/A arm), does unlimited beat a finite age, do idle
+# connections of others slow a case down, and is this side of the run as good as the other.
+Question = Literal["keep", "noise", "unlimited", "idle", "side"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

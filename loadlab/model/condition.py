@@ -10,7 +10,9 @@ from typing import Any, Final, Literal
 from loadlab.model.config import Config, spell
 from loadlab.model.planned_fault import PlannedFault
 
-Factor = Literal["server", "strategy", "scenario", "load", "keep_alive", "round_trip_ms", "fault", "side"]
+Factor = Literal[
+    "server", "strategy", "scenario", "load", "keep_alive", "round_trip_ms", "idle_percent", "fault", "side"
+]
 Role = Literal["server", "strategy"]
 THIS_SIDE: Final = "this"  # the project as a plan names it, beside another side of the same run
 
@@ -67,6 +69,12 @@ FACTORS: Final[Mapping[Factor, FactorInfo]] = {
         phrase=lambda ms: f"a round trip of +{spell(ms)} ms",
         unsaid=0.0,
     ),
+    "idle_percent": FactorInfo(
+        title="idle_percent",
+        words=lambda percent: f"{percent} % held idle",
+        phrase=lambda percent: f"{percent} % of max_connections held by idle connections",
+        unsaid=0,
+    ),
     "fault": FactorInfo(title="fault", plan_key="faults", words=lambda fault: fault.words),
     "side": FactorInfo(
         title="side",
@@ -91,8 +99,9 @@ class Condition:
     """Server mode, strategy, scenario, load, client keep-alive and added latency; None where a factor is left out.
 
     `users` send their next request when they have the response to the last. Under an `open_load` they are the most
-    tasks that may be under way at once. `round_trip_ms` is added to each round trip to the database. A `fault` comes
-    at an instant of the window; None in a control too. `side` names the project where a run has two of it.
+    tasks that may be under way at once. `round_trip_ms` is added to each round trip to the database. Idle connections
+    of others hold `idle_percent` of PostgreSQL's max_connections. A `fault` comes at an instant of the window; None in
+    a control too. `side` names the project where a run has two of it.
 
     Two measurements are comparable where their conditions are equal `without` the factor in question:
 
@@ -119,6 +128,7 @@ class Condition:
     users: int | None = None
     keep_alive: bool | None = None
     round_trip_ms: float | None = None
+    idle_percent: int | None = None
     open_load: OpenLoad | None = None
     fault: PlannedFault | None = None
     side: str | None = None

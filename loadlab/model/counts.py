@@ -11,8 +11,11 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
 
+from loadlab.model.holders import Holder
+
 GAUGES: Final = ("open", "unsettled", "cut_off", "pool_size", "pool_available", "pool_waiting")
 KEYED: Final = ("closed", "connect_errors", "units")
+KEYED_GAUGES: Final = ("holders",)
 COUNTERS: Final = (
     "opened",
     "reused",
@@ -35,6 +38,9 @@ class ConnectionCounts:
     they are under way, or were when their process was killed. Those are `cut_off`: PostgreSQL may have a session for
     each or not. `connects` took `connect_seconds_sum` together.
 
+    `holders` says by `model.holders.Holder` who holds the open ones, without zeros. Two counts are equal where
+    only holders differ: at rest a thread may still end.
+
     `reused` counts requests that found their connection open, `first_uses` those that were the first of theirs. Both
     count tasks and other units of work too; `units` says how many of them are no requests, e.g. by "task_reused".
     `ended` connections were open for `ended_seconds_sum` together; one that ends with its process is not among them,
@@ -51,6 +57,7 @@ class ConnectionCounts:
     reused: int = 0
     closed: dict[str, int] = field(default_factory=dict)
     open: int = 0
+    holders: dict[str, int] = field(default_factory=dict, compare=False)
     connect_errors: dict[str, int] = field(default_factory=dict)
     unsettled: int = 0
     cut_off: int = 0
@@ -77,7 +84,23 @@ class ConnectionCounts:
     @property
     def gauges(self) -> dict[str, Any]:
         """What is now, as against what has happened so far."""
-        return {name: getattr(self, name) for name in GAUGES}
+        return {name: getattr(self, name) for name in (*GAUGES, *KEYED_GAUGES)}
+
+    @property
+    def leaked(self) -> int:
+        """Open connections whose thread or greenlet has ended; at least so many, where not all holders are known."""
+        return self.holders.get(Holder.LEAKED.label, 0)
+
+    @property
+    def holders_known(self) -> bool:
+        """Whether each open connection has a holder that is known."""
+        unknown = self.holders.get(Holder.UNKNOWN.label, 0)
+        return sum(self.holders.values()) - unknown == self.open
+
+    @property
+    def unused(self) -> int:
+        """Open connections that no unit of work uses now and no pool may lend; only where all holders are known."""
+        return self.open - sum(self.holders.get(holder.label, 0) for holder in (Holder.IN_USE, Holder.POOL))
 
     @property
     def requests(self) -> int:
@@ -98,7 +121,7 @@ def total(counts: Iterable[ConnectionCounts]) -> ConnectionCounts:
     """All of them added up: of several hosts, aliases or trials."""
     every = list(counts)
     sums: dict[str, Any] = {name: sum(getattr(one, name) for one in every) for name in (*COUNTERS, *GAUGES)}
-    sums |= {name: added(getattr(one, name) for one in every) for name in KEYED}
+    sums |= {name: added(getattr(one, name) for one in every) for name in (*KEYED, *KEYED_GAUGES)}
     return ConnectionCounts(**sums)
 
 

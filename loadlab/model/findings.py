@@ -18,6 +18,7 @@ from loadlab.model.config import Scalar
 from loadlab.model.departure import Departure
 from loadlab.model.fleet import Spread
 from loadlab.model.gates import Gates
+from loadlab.model.holding import HoldingCosts
 from loadlab.model.needs import Need
 from loadlab.model.opens import Opens
 from loadlab.model.over_an_hour import OverAnHour
@@ -296,8 +297,8 @@ class Findings:
 
     Where the run has other strategies, it says which of them to use. `added_latency` is empty for a run with one.
     `departures` are the cases that left before their last block. `opens` says where the time of an open goes; None
-    where it was not measured. `over_an_hour` says what each age would do at the rate that was measured. `gates` are
-    what a build requires.
+    where it was not measured, and `holding` what keeping one costs. `over_an_hour` says what each age would do at the
+    rate that was measured. `gates` are what a build requires.
     """
 
     run: RunSummary
@@ -312,6 +313,7 @@ class Findings:
     added_latency: tuple[LatencyEffect, ...] = ()
     departures: Mapping[Case, Departure] = field(default_factory=dict)
     opens: Opens | None = None
+    holding: HoldingCosts | None = None
     over_an_hour: tuple[OverAnHour, ...] = ()
     aftermaths: Aftermaths = field(default_factory=Aftermaths)
     gates: Gates = field(default_factory=Gates)

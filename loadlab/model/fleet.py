@@ -194,7 +194,8 @@ class Application:
 
     `connect_seconds` is one opening. `hold_seconds` is how long a request holds its connection: from its first query
     until its end, without the time to connect. CPU times are in seconds, of the application and of PostgreSQL;
-    `idle_backend_bytes` is the memory of an idle backend (its proportional share). None is what was not measured.
+    `idle_backend_bytes` is the memory of an idle backend (its proportional share), and `client_bytes` what its client
+    holds for it. None is what was not measured.
     `spreads` are by server mode. `restart_seconds` is how long PostgreSQL refused connections when it restarted, and
     `boot_seconds` how long a server took until it was ready, and `stop_seconds` how long an idle one took to end when
     it was asked to, by server mode. `source` says where it comes from, and `closed_loop` that it was measured under
@@ -209,11 +210,17 @@ class Application:
     app_cpu_per_request: float | None = None
     database_cpu_per_request: float | None = None
     idle_backend_bytes: float | None = None
+    client_bytes: float | None = None
     restart_seconds: float | None = None
     boot_seconds: Mapping[str, float] = field(default_factory=dict)
     stop_seconds: Mapping[str, float] = field(default_factory=dict)
     source: str = ""
     closed_loop: bool = False
+
+    @property
+    def connection_bytes(self) -> float | None:
+        """What a kept connection holds at both ends, as far as it was measured; None without PostgreSQL's."""
+        return None if self.idle_backend_bytes is None else self.idle_backend_bytes + (self.client_bytes or 0.0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -197,8 +197,8 @@ class SmallestAge:
 class BreakEven:
     """The rate of requests per thread from which an age saves more than it costs.
 
-    It saves CPU: rate × reuse × `cpu_per_connect` at both ends, in cores. It costs memory: `idle_bytes` for a
-    connection that stays open, at `bytes_per_core`. `by_age` are requests per second and thread by CONN_MAX_AGE.
+    It saves CPU: rate × reuse × `cpu_per_connect` at both ends, in cores. It costs memory: `idle_bytes` at both ends
+    for a connection that stays open, at `bytes_per_core`. `by_age` are requests per second and thread by CONN_MAX_AGE.
     """
 
     cpu_per_connect: float

@@ -39,6 +39,7 @@ class GivenApplication:
     app_cpu_ms_per_request: Milli | None = None
     database_cpu_ms_per_request: Milli | None = None
     idle_backend_mb: Annotated[float, Bounds(gt=0, le=100_000, finite=True)] | None = None
+    client_connection_mb: Annotated[float, Bounds(ge=0, le=100_000, finite=True)] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

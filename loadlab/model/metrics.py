@@ -102,7 +102,9 @@ ROOT = "/"  # the route of the site's root, which is empty in Django
 CONNECTIONS_OPEN = Metric(
     "loadlab_db_connections_open",
     "gauge",
-    "Database connections open now (count), over all live processes.",
+    "Database connections open now (count), over all live processes, by who holds them: leaked (their thread or"
+    " greenlet has ended), outside (of any request or task), in_use, idle, pool_idle; unknown: of an earlier loadlab.",
+    labels=("alias", "holder"),
 )
 CONNECTIONS_OPENED = Metric(
     "loadlab_db_connections_opened_total",

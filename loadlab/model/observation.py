@@ -39,6 +39,10 @@ class Age:
 class AliasObservation:
     """One alias over the whole watch: counts are increases, `open` are (first, highest, last).
 
+    `holders` says who holds those that are open last, by `model.holders.Holder`. `leaked` is how many belong
+    to threads that have ended (first, highest, last): at least so many where some holders are "unknown", as with an
+    earlier loadlab, and None where all are.
+
     `requests` and `reused` are of requests alone. `units` has the other units of work, e.g. by "task_reused".
     `mean_hold_seconds` is how long a request holds its connection, where each is closed at the end of its request.
     `ages` reckon with what a connect took in the watch or, where it saw none, with `earlier_connect_seconds`: the mean
@@ -60,6 +64,8 @@ class AliasObservation:
     ages: tuple[Age, ...]
     units: dict[str, int] = field(default_factory=dict)
     mean_hold_seconds: float | None = None
+    holders: dict[str, int] = field(default_factory=dict)
+    leaked: tuple[int, int, int] | None = None
 
     @property
     def share_reused(self) -> float | None:

@@ -3,47 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-GREENLET: Final = "greenlet"  # the name of a thread that is none
-START_UP: Final = "start-up"  # the name of what runs while a project is loaded, before any unit of work
+    from loadlab.model.holders import Holder
 
-
-class Holder(IntEnum):
-    """Who holds an open connection, worst first; the value says which cell of a ledger counts it."""
-
-    LEAKED = 0  # its thread or greenlet has ended: no later request can find it
-    OUTSIDE = 1  # it was used last outside of any request, task or message: by start-up, a thread, a command
-    IN_USE = 2  # a unit of work uses it now
-    IDLE = 3  # its thread lives, and its next unit of work may find it
-    POOL = 4  # its pool may lend it
-    UNKNOWN = 5  # of a process of an earlier loadlab
-    NOT_OURS = 6  # no process of this project has it; only the database knows of it
-
-    @property
-    def label(self) -> str:
-        return _LABELS[self]
-
-    @property
-    def title(self) -> str:
-        return _TITLES[self]
-
-
-_LABELS: Final = ("leaked", "outside", "in_use", "idle", "pool_idle", "unknown", "not_ours")
-_TITLES: Final = (
-    "dead thread: leaked",
-    "outside any request",
-    "live thread, in use",
-    "live thread, idle",
-    "pool, idle",
-    "not known",
-    "not ours",
-)
-COUNTED: Final = tuple(holder for holder in Holder if holder is not Holder.NOT_OURS)  # by the project's own metrics
+GONE: Final = "gone"  # the state of a session that the database does not have any more
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,7 +29,8 @@ class Session:
     """What the database says of a connection: its `state` and `wait` as pg_stat_activity has them.
 
     `state_seconds` is for how long it has been so, `transaction_seconds` the age of the open transaction, `client` the
-    address that the session came from.
+    address that the session came from, `application` its name for itself. `state` is GONE of a session that the
+    database has ended without the project noticing, and "" where the role that asks may not see it.
     """
 
     state: str
@@ -71,6 +39,7 @@ class Session:
     transaction_seconds: float | None = None
     client: str = ""
     user: str = ""
+    application: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,13 +47,14 @@ class OpenConnection:
     """One connection that is open now. Times are seconds before the reading; None where they are not known.
 
     `process` is the pid of its process, `thread` the kernel's number of the thread that opened it and `thread_name`
-    its name, in which "*" stands for digits. `kept`: its thread has ended, and something in the process still refers to
+    its name, in which "*" stands for digits. `used_seconds`: since a unit of work began to use it or, outside of units,
+    since the last query. `kept`: its thread has ended, and something in the process still refers to
     it. `apart`: it was made outside of Django's handler, by connection.copy() or a handler of the project's own, so
     Django closes it at the end of no request. `asgi`: it was opened for a request of Django's ASGI handler; `executor`:
     by a thread of a ThreadPoolExecutor. `answered`: the view of the request that uses it had returned before.
     `unended`: its thread took up a unit of work though Django was never told of the end of the one before. `lent`: a
     pool has lent it, and waits for it. `backend` is the database's number for it; 0 when the driver tells none.
-    `shared_with` are processes that have used it after a fork.
+    `shared_with` are processes that have used it after a fork. `host` tells machines apart in a listing of several.
     """
 
     alias: str
@@ -106,6 +76,7 @@ class OpenConnection:
     apart: bool = False
     lent: bool = False
     shared_with: tuple[int, ...] = ()
+    host: str = ""
     session: Session | None = None
 
 
@@ -125,6 +96,7 @@ class Listing:
     `at` is Unix time. `server` is how the project is served, as `instrumentation.serving` names it; "" when that is not
     known. `asked` says whether the database was asked: only then is there a `session`, or a connection that is not
     ours. `limit` is how many sessions the database accepts from programs like this one, in all; None when not known.
+    `notes` are sentences on what could not be read or told. Listings of the same ledgers have the same `place`.
     """
 
     at: float
@@ -133,6 +105,8 @@ class Listing:
     server: str = ""
     asked: bool = False
     limit: int | None = None
+    notes: tuple[str, ...] = ()
+    place: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

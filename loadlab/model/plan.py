@@ -198,7 +198,9 @@ class Plan:
     comparisons decide. `control` names the server mode whose baseline gets an A/A arm
     (default: sync, or the first where sync is not measured).
     `equivalence_margin`: a difference within ± this share counts as none. `round_trip_ms`: how far away the database
-    is put, by a proxy that adds so much to each round trip; 0 leaves it where it is. `restarts`: whether to count, once
+    is put, by a proxy that adds so much to each round trip; 0 leaves it where it is. `idle_percent`: what share of
+    max_connections the lab holds with idle connections beside the target. `holding`: whether to measure after the
+    trials what a kept connection costs. `restarts`: whether to count, once
     per server mode, strategy and kind of client, what a restart of the database does. `load_workers`: how many load
     processes share each trial's load. `quiet_spells`: pauses and bursts after the window. With a `target` that
     others serve, there are no servers and no strategies.
@@ -223,12 +225,16 @@ class Plan:
     round_trip_ms: Annotated[list[Annotated[float, Bounds(ge=0, le=1000, finite=True)]], Bounds(min_length=1)] = field(
         default_factory=lambda: [0.0]
     )
+    idle_percent: Annotated[list[Annotated[int, Bounds(ge=0, le=95)]], Bounds(min_length=1)] = field(
+        default_factory=lambda: [0]
+    )
     scenarios: Annotated[list[str], Bounds(min_length=1)] = field(default_factory=lambda: ["read_one"])
     driver: Literal["psycopg2", "psycopg"] = "psycopg2"
     control: str | None = None
     primary_metric: Literal["throughput", "p50", "p95"] = "throughput"
     equivalence_margin: Annotated[float, Bounds(gt=0, lt=1)] = 0.05
     restarts: bool = False
+    holding: bool = False
     load_workers: Annotated[int, Bounds(ge=1, le=256)] = 1
     load: Load = field(default_factory=Load)
     quiet_spells: QuietSpells = field(default_factory=QuietSpells)

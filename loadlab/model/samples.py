@@ -328,7 +328,7 @@ class Restart:
     recovery: Recovery
 
     def concerns(self, case: Case) -> bool:
-        ours, theirs = (one.without("scenario", "load", "round_trip_ms") for one in (self.case, case))
+        ours, theirs = (one.without("scenario", "load", "round_trip_ms", "idle_percent") for one in (self.case, case))
         return ours == theirs
 
 

@@ -42,6 +42,15 @@ def printable(text: str) -> str:
     return _ACTING.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n"))
 
 
+def one_line(text: str) -> str:
+    r"""The same on a single line, for a name that foreign code has given.
+
+    >>> one_line("shop\n\tnow \x1b[31m")
+    'shop now �[31m'
+    """
+    return " ".join(printable(text).split())
+
+
 def escaped_in_json(text: str) -> str:
     r"""JSON text with the same characters escaped inside its strings, so that nothing of them is lost.
 

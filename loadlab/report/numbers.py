@@ -9,7 +9,8 @@ One rule decides on digits, by size alone, so that a value has one spelling ever
 
 A measured figure keeps its zeros (`5.0`), a number that somebody has set loses them (`5 %`, `10 s`). Halves are rounded
 away from zero. `assets/numbers.js` follows the same rule for axes and for samples that a browser receives unspelt.
-A figure that does not exist, or is not finite, is spelt as an en dash.
+A figure that does not exist, or is not finite, is spelt as an en dash. `model/durations` spells how long something
+took, as projects need it too.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from math import inf, isfinite
 from typing import TYPE_CHECKING, Final
 
+from loadlab.model.durations import MINUTE
 from loadlab.model.text import printable
 
 if TYPE_CHECKING:
@@ -52,8 +54,8 @@ METRICS: Final = {
 _LIMITS = (("0.01", 4), ("0.1", 3), ("4", 2), ("100", 1), ("Infinity", 0))
 _DECIMALS: Final = tuple((Decimal(limit), places) for limit, places in _LIMITS)
 _SMALLEST: Final = 0.001
-_MINUTE, _HOUR = 60, 3600
 _GIGABYTE: Final = 1e9
+_GIBIBYTE: Final = 2.0**30
 
 
 def writable(text: str) -> str:
@@ -157,6 +159,15 @@ def memory(value: float | None) -> str:
     return f"{figure(value / 1e6)} MB" if value < _GIGABYTE else f"{figure(value / 1e9)} GB"
 
 
+def gibibytes(value: float) -> str:
+    """An amount of memory that was set, in the unit that it is sold in.
+
+    >>> gibibytes(4 * 2.0**30), gibibytes(9.78e9)
+    ('4 GiB', '9.1 GiB')
+    """
+    return f"{exact(value / _GIBIBYTE)} GiB"
+
+
 def measured_time(value: float) -> str:
     """A measured time, below a second in milliseconds.
 
@@ -168,19 +179,7 @@ def measured_time(value: float) -> str:
 
 def minutes(value: float) -> str:
     """How long something takes that has not begun, to a tenth of a minute: "28 minutes", "0.2 minutes"."""
-    return f"{exact(round(value / _MINUTE, 1))} minutes"
-
-
-def elapsed(value: float) -> str:
-    """How long something took, as people say it.
-
-    >>> elapsed(324.4), elapsed(59.6), elapsed(3700)
-    ('5 min 24 s', '1 min 0 s', '1 h 1 min')
-    """
-    whole, left = divmod(round(value), _MINUTE)
-    if whole >= _HOUR // _MINUTE:
-        return f"{whole // 60} h {whole % 60} min"
-    return f"{whole} min {left} s" if whole else f"{left} s"
+    return f"{exact(round(value / MINUTE, 1))} minutes"
 
 
 def percentage(share: float | None) -> str:

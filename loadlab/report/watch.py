@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
+from loadlab.model.holders import Holder
 from loadlab.model.metrics import CONNECTION, UnitKind
 from loadlab.model.observation import WatchedLeak
 from loadlab.report import numbers
@@ -32,6 +33,8 @@ UNITS: Final[Mapping[UnitKind, str]] = {
     UnitKind.OTHER: "other work",
 }
 LEAKING: Final = "YES: connections stay open that no request can find again"
+FIND: Final = "; `loadlab connections` says whose they are"
+UNKNOWN: Final = Holder.UNKNOWN.label
 IN_TURN: Final = (
     "several hosts or services answer in turn at this address, so these counts belong to none of them. Name the"
     " address of one host with --metrics"
@@ -94,7 +97,9 @@ def _alias(seen: AliasObservation) -> Iterator[str]:
     yield from _units(seen, seconds)
     opened = f"{numbers.count(seen.opened)}, {numbers.figure(seen.opened / seconds)}/s"
     yield f"opened       {opened}{_each(seen.mean_connect_seconds)}"
-    yield f"open         {first} at first, {highest} at most, {last} at last"
+    yield f"open         {first} at first, {highest} at most, {last} at last{_of_which(seen)}"
+    if set(seen.holders) - {UNKNOWN}:
+        yield f"held by      {_counts(seen.holders)}"
     yield f"closed       {_counts(seen.closed)}"
     if seen.errors:
         yield f"errors       {_counts(seen.errors)}"
@@ -102,7 +107,7 @@ def _alias(seen: AliasObservation) -> Iterator[str]:
         wait = "" if seen.mean_wait_seconds is None else f", {numbers.milliseconds(seen.mean_wait_seconds)} to get one"
         size, available, waiting = (numbers.count(seen.pool[key]) for key in ("size", "available", "waiting"))
         yield f"pool         {available} of {size} to lend, {waiting} wait{wait}"
-    yield f"leak         {LEAKING if seen.leak == 'yes' else LEAKS[seen.leak]}"
+    yield f"leak         {_leak(seen)}"
     yield from _ages(seen)
 
 
@@ -113,6 +118,27 @@ def _units(seen: AliasObservation, seconds: float) -> Iterator[str]:
         if used := sum(found):
             share = numbers.percentage(found[-1] / used)
             yield f"{words:<12} {numbers.figure(used / seconds)}/s, {share} reused a connection"
+
+
+def _of_which(seen: AliasObservation) -> str:
+    """How many of the open ones leaked, where the project tells."""
+    if seen.leaked is None:
+        return ""
+    _, most, last = seen.leaked
+    if not most:
+        return "" if UNKNOWN in seen.holders else ", none leaked"
+    at_least = "at least " if UNKNOWN in seen.holders else ""
+    earlier = f"; {numbers.count(most)} at most" if most > last else ""
+    return f", of which {at_least}{numbers.count(last)} leaked (thread ended{earlier})"
+
+
+def _leak(seen: AliasObservation) -> str:
+    leaked = seen.leaked[-1] if seen.leaked else 0
+    if seen.leak is WatchedLeak.YES:
+        return f"{LEAKING}{FIND if leaked else ''}"
+    if seen.leak is WatchedLeak.NO and leaked:
+        return f"no: {numbers.count(leaked)} of ended threads may wait for the garbage collector{FIND}"
+    return LEAKS[seen.leak]
 
 
 def _each(mean_connect_seconds: float | None) -> str:

@@ -18,6 +18,7 @@ from loadlab.model.samples import Restart, Trial
 from loadlab.model.session import Continuation, Session
 from loadlab.store.layout import (
     ENVIRONMENT,
+    HOLDING,
     LOCK,
     LOGS,
     MEASURED,
@@ -33,7 +34,7 @@ from loadlab.store.layout import (
 )
 from loadlab.store.progress import Event, to_line
 from loadlab.store.reader import RunReader
-from loadlab.store.records import OPENS_RECORDS, RESTART_RECORDS, SCHEDULE_RECORDS, SESSION_RECORDS
+from loadlab.store.records import HOLDING_RECORDS, OPENS_RECORDS, RESTART_RECORDS, SCHEDULE_RECORDS, SESSION_RECORDS
 from loadlab.store.trial_records import KIND, body_of
 from loadlab.system.files import FULL, DamagedFileError, open_regular, sealed, what_else, write_whole
 
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from loadlab.model.config import Scalar
+    from loadlab.model.holding import Holding
     from loadlab.model.opens import Opens
     from loadlab.model.schedule import Schedule
 
@@ -229,6 +231,9 @@ class RunFolder(RunReader):
 
     def write_opens(self, opens: Opens) -> None:
         self._seal(OPENS, "opens", OPENS_RECORDS.written(opens))
+
+    def write_holding(self, holding: Holding) -> None:
+        self._seal(HOLDING, "holding", HOLDING_RECORDS.written(holding))
 
     def _seal(self, name: str, kind: str, body: bytes) -> None:
         self._write(self.path / name, sealed(kind, body))

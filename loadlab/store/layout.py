@@ -14,6 +14,7 @@ SCHEDULE: Final = "schedule.json"
 ENVIRONMENT: Final = "environment.json"
 RESTARTS: Final = "restarts.json"
 OPENS: Final = "opens.json"
+HOLDING: Final = "holding.json"
 PROGRESS: Final = "progress.jsonl"
 LOCK: Final = ".lock"
 
@@ -27,7 +28,20 @@ LOCUST_LOG: Final = "locust.log"
 POSTGRESQL_LOG: Final = "postgresql.log"
 
 # Everything in it but the reports.
-MEASURED: Final = (PLAN, SCHEDULE, ENVIRONMENT, RESTARTS, OPENS, PROGRESS, LOCK, SESSIONS, LOGS, TRIALS, PROMETHEUS)
+MEASURED: Final = (
+    PLAN,
+    SCHEDULE,
+    ENVIRONMENT,
+    RESTARTS,
+    OPENS,
+    HOLDING,
+    PROGRESS,
+    LOCK,
+    SESSIONS,
+    LOGS,
+    TRIALS,
+    PROMETHEUS,
+)
 
 
 def trial_record(order: int) -> str:

@@ -11,10 +11,11 @@ from loadlab.model.caveats import Caveat
 from loadlab.model.recorded import RecordedRun
 from loadlab.model.session import Session
 from loadlab.store.damage import LOST_SESSION, damage, damaged, lost_sessions
-from loadlab.store.layout import ENVIRONMENT, OPENS, PLAN, RESTARTS, SCHEDULE, SESSIONS, TRIALS
+from loadlab.store.layout import ENVIRONMENT, HOLDING, OPENS, PLAN, RESTARTS, SCHEDULE, SESSIONS, TRIALS
 from loadlab.store.progress_file import read_edges, read_events
 from loadlab.store.records import (
     ENVIRONMENTS,
+    HOLDING_RECORDS,
     OPENS_RECORDS,
     RESTART_RECORDS,
     SCHEDULE_RECORDS,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from loadlab.model.config import Scalar
+    from loadlab.model.holding import Holding
     from loadlab.model.opens import Opens
     from loadlab.model.samples import Restart, Trial
     from loadlab.model.schedule import Schedule
@@ -150,6 +152,15 @@ class RunReader:
         except (DamagedFileError, OSError) as error:
             return None, [damaged(OPENS, brief(error), "It is lost.")]
 
+    def holding(self) -> tuple[Holding | None, list[Caveat]]:
+        """What a kept connection costs, in the same way."""
+        try:
+            return read_record(self.path / HOLDING, "holding", HOLDING_RECORDS), []
+        except FileNotFoundError:
+            return None, []
+        except (DamagedFileError, OSError) as error:
+            return None, [damaged(HOLDING, brief(error), "It is lost.")]
+
     def trials(self) -> tuple[list[Trial], list[Caveat]]:
         """All trials that can be trusted, in order, and a caveat for each file that cannot.
 
@@ -248,6 +259,7 @@ class _ReadOnce(RunReader):
         trials, damaged_trials = self.trials_in_extract()
         restarts, damaged_restarts = self.restarts()
         opens, damaged_opens = self.opens()
+        holding, damaged_holding = self.holding()
         return RecordedRun(
             schedule=self.schedule(),
             plan=self.plan(),
@@ -256,6 +268,7 @@ class _ReadOnce(RunReader):
             trials=trials,
             restarts=restarts,
             opens=opens,
-            damaged=[*damaged_trials, *damaged_restarts, *damaged_opens, *damage(self, trials)],
+            holding=holding,
+            damaged=[*damaged_trials, *damaged_restarts, *damaged_opens, *damaged_holding, *damage(self, trials)],
             lost_sessions=lost_sessions(self, trials),
         )

@@ -10,6 +10,7 @@ import msgspec
 from loadlab.errors import UsageError
 from loadlab.model.columns import unpack
 from loadlab.model.config import Scalar
+from loadlab.model.holding import Holding
 from loadlab.model.opens import Opens
 from loadlab.model.samples import Restart, Trial
 from loadlab.model.schedule import Schedule
@@ -94,6 +95,7 @@ SCHEDULE_RECORDS: Final = Records(Schedule)
 TRIAL_RECORDS: Final = Records(Trial, as_today)
 RESTART_RECORDS: Final = Records(list[Restart])
 OPENS_RECORDS: Final = Records(Opens)
+HOLDING_RECORDS: Final = Records(Holding)
 SESSION_RECORDS: Final = Records(Session)
 ENVIRONMENTS: Final = Records(dict[str, dict[str, Scalar]])
 

@@ -46,7 +46,7 @@ def _written_anew(run: RunFolder) -> list[str]:
 
 def _unfit(run: RunFolder) -> Iterator[str]:
     """The files that would block new ones, or be taken for records."""
-    for found in (run.trials()[1], run.sessions()[1], run.restarts()[1], run.opens()[1]):
+    for found in (run.trials()[1], run.sessions()[1], run.restarts()[1], run.opens()[1], run.holding()[1]):
         yield from (str(caveat.subject) for caveat in found)
     yield from (f"{LOGS}/{path.name}" for path in sorted(run.logs.iterdir()) if what_else(path))
     yield from (name for name in (PLAN, ENVIRONMENT) if what_else(run.path / name))

@@ -70,7 +70,7 @@ def _filled(known: Sequence[ConnectionCounts | None], alias_seen: int) -> list[C
     # A host that is gone for more than one reading holds nothing open any more.
     gone = next((number for number, one in enumerate(reversed(known)) if one is not None), 0)
     if gone > 1:
-        filled[-gone:] = [replace(latest, open=0)] * gone
+        filled[-gone:] = [replace(latest, open=0, holders={})] * gone
     return filled
 
 

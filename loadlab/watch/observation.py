@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from loadlab.analysis.closed_forms import reuse
 from loadlab.analysis.leaking import FEWEST, judge_growth
 from loadlab.model.growth import sessions_between
+from loadlab.model.holders import Holder
 from loadlab.model.observation import Age, AliasObservation, Observation, WatchedLeak
 from loadlab.watch.continuity import track
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 AGES: Final = (0.0, 1.0, 10.0, 60.0, 600.0, None)
 FEWEST_READINGS: Final = 2
 MOSTLY: Final = 0.9
+UNKNOWN: Final = Holder.UNKNOWN.label
 
 
 def observe(readings: Sequence[Reading], *, gaps: int, threads: int | None, counted: str = "default") -> Observation:
@@ -84,17 +86,30 @@ def _alias(track: Track, watch: _CommonSeries) -> AliasObservation:
         opened=grown.opened,
         closed=grown.closed,
         errors=grown.connect_errors,
-        open=(levels[0], max(levels), levels[-1]),
+        open=_span(levels),
+        holders=track.series[-1].holders,
+        leaked=_leaked(track.series),
         mean_connect_seconds=connect,
         earlier_connect_seconds=earlier,
         mean_hold_seconds=grown.ended_seconds_sum / grown.ended if _closes_at_end(grown) else None,
         mean_wait_seconds=grown.wait_seconds_sum / grown.waits if grown.waits else None,
         pool=_pool(track.latest),
-        leak=_leak(track, watch) if grown.opened or grown.requests else WatchedLeak.UNUSED,
+        leak=_leak(track, watch),
         ages=_ages(requests / watch.seconds, watch.threads, earlier if connect is None else connect)
         if watch.threads and requests and watch.seconds
         else (),
     )
+
+
+def _span(levels: Sequence[int]) -> tuple[int, int, int]:
+    """The first, the highest and the last."""
+    return levels[0], max(levels), levels[-1]
+
+
+def _leaked(series: Sequence[ConnectionCounts]) -> tuple[int, int, int] | None:
+    """How many open connections belong to threads that have ended; None where a reading says of none who holds it."""
+    told = not any(one.open and set(one.holders) <= {UNKNOWN} for one in series)
+    return _span([one.leaked for one in series]) if told else None
 
 
 def _units(counts: ConnectionCounts, how: str = "") -> int:
@@ -116,8 +131,9 @@ def _pool(counts: ConnectionCounts) -> dict[str, int]:
 def _leak(track: Track, watch: _CommonSeries) -> WatchedLeak:
     """Whether connections leak, or why it cannot be told. What was before a restart is left out."""
     series, at = track.series[track.begins :], watch.at[track.begins :]
+    used = track.increase.opened or track.increase.requests
     if len(series) < FEWEST_READINGS:
-        return WatchedLeak.BEGUN_ANEW
+        return WatchedLeak.BEGUN_ANEW if used else WatchedLeak.UNUSED
     first, last = watch.answered[track.begins], watch.answered[-1]
     told = judge_growth(
         series,
@@ -127,6 +143,8 @@ def _leak(track: Track, watch: _CommonSeries) -> WatchedLeak:
     )
     if told != "cannot tell":
         return WatchedLeak(told)
+    if not used:
+        return WatchedLeak.UNUSED
     opened = series[-1].opened - series[0].opened
     return WatchedLeak.TOO_FEW_OPENED if opened < FEWEST else WatchedLeak.STILL_GROWING
 

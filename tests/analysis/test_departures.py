@@ -125,6 +125,17 @@ def test_a_group_with_one_open_question_stays_to_the_last_block() -> None:
     assert len(trials) == len(SYNC) * BLOCKS
 
 
+def test_a_case_stays_that_idle_connections_are_still_compared_with() -> None:
+    """Kept connections are seven times as fast; what idle ones beside them do is not decided."""
+    kept = SYNC[:2]
+    beside = [replace(each, idle_percent=90) for each in kept]
+    like = {**FASTER, **{case: FASTER[replace(case, idle_percent=0)] for case in beside}}
+    undecided, _ = run([*kept, *beside], like, unsteady=beside, blocks=18)
+    assert not undecided.left
+    decided, _ = run([*kept, *beside], like, blocks=18)
+    assert {gone: one.why for gone, one in decided.left.items()} == {kept[1]: Why.DECIDED, beside[1]: Why.DECIDED}
+
+
 def test_a_replica_shows_the_noise_as_long_as_anything_is_compared() -> None:
     other = ages("threaded", usable=8)
     as_sync = {theirs: FASTER[ours] for ours, theirs in zip(SYNC, other, strict=False)}

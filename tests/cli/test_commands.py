@@ -79,7 +79,7 @@ def test_a_misspelt_plan_is_answered_with_the_names_there_are(here: InProcess) -
     done = here("plan", "strategeis")
     assert done.code == 2
     assert "Did you mean strategies?" in done.stderr
-    assert "calibration, distance, faults, full, servers, spread, strategies" in done.stderr
+    assert "calibration, distance, faults, full, holding, servers, spread, strategies" in done.stderr
 
 
 @pytest.mark.parametrize(

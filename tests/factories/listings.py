@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from loadlab.model.open_connections import AliasSettings, Holder, Listing, OpenConnection, Unit
+from loadlab.model.holders import Holder
+from loadlab.model.open_connections import AliasSettings, Listing, OpenConnection, Unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

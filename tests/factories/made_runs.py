@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from factories import plain
+from loadlab.model.holders import by_holder
 from loadlab.model.metrics import RESPONSE_SECONDS
 from loadlab.model.schedule import Schedule, Step
 from loadlab.plan.experiment import read_plan
@@ -98,6 +99,7 @@ def sampled(order: int, at: float, look: int) -> Sampled:
     buckets[10], buckets[30] = 45 * look, 5 * look
     values = {
         "open": 4.0 + look % 3,
+        **by_holder({"leaked": look % 3, "in_use": 1, "idle": 3}),
         "peak": 4.0 + min(look, 2),
         "opened": 25.0 * look,
         "reused": 25.0 * look,

@@ -14,8 +14,10 @@ from loadlab.errors import UsageError
 from loadlab.fleet.application import application_of_run, application_of_watch, spread_of
 from loadlab.model.condition import OpenLoad
 from loadlab.model.fleet import Dispatch, Distribution, Spread
+from loadlab.model.holding import ClientSide, Holding, IdleBackends, Measured, OpeningCpu
 from loadlab.model.samples import CpuSeconds
 from loadlab.model.uses import Choices, Garbage, Uses
+from loadlab.store.folder import RunFolder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,6 +27,17 @@ if TYPE_CHECKING:
 
 OPEN = OpenLoad(rate=20.0, arrivals="poisson")
 ALWAYS_RECENT = Choices(idle=4, fixed=0.0, recent=1.0, longest_idle=0.0, count=200)
+
+
+def exactly(value: float) -> Measured:
+    return Measured(value=value, low=None, high=None, count=1)
+
+
+HOLDING = Holding(
+    used=IdleBackends(reading="pss", resident=exactly(2e6), private=exactly(1e6), page_tables=exactly(1e5), files=9.0),
+    client=ClientSide(resident=exactly(3e4), files=1.0),
+    opening=OpeningCpu(client=exactly(0.0025), database=exactly(0.003)),
+)
 
 
 def uses(hold: float = 0.01, requests: int = 100, **spread: object) -> Uses:
@@ -69,6 +82,15 @@ def test_cpu_of_a_connect_is_the_difference_of_two_ages(tmp_path: Path) -> None:
     assert found.idle_backend_bytes == 3e6
     assert found.spreads["sync"].processes == Dispatch(recent=1.0, random=0.0)
     assert found.spreads["sync"].requests == 200
+
+
+def test_memory_is_that_of_a_used_backend_and_its_client_where_a_run_measured_it(tmp_path: Path) -> None:
+    folder = kept(tmp_path / "run", replace(trial(ages("sync")[1]), uses=uses()))
+    assert application_of_run(folder).connection_bytes == 3e6
+    RunFolder(folder).write_holding(HOLDING)
+    found = application_of_run(folder)
+    assert (found.idle_backend_bytes, found.client_bytes, found.connection_bytes) == (2.1e6, 3e4, 2.13e6)
+    assert (found.app_cpu_per_connect, found.database_cpu_per_connect) == (0.0025, 0.003)
 
 
 def test_without_both_ages_the_cpu_of_a_connect_is_not_known(tmp_path: Path) -> None:

@@ -34,7 +34,13 @@ WHOLE: dict[str, Any] = {
     "balance": "round_robin",
     "repeats": 4,
     "seed": 7,
-    "application": {"connect_ms": 4, "hold_ms": [30, 5, 8], "idle_backend_mb": 2.5, "app_cpu_ms_per_connect": 1.5},
+    "application": {
+        "connect_ms": 4,
+        "hold_ms": [30, 5, 8],
+        "idle_backend_mb": 2.5,
+        "client_connection_mb": 0.5,
+        "app_cpu_ms_per_connect": 1.5,
+    },
 }
 
 
@@ -75,6 +81,7 @@ def test_estimates_are_an_application_that_says_so() -> None:
     assert application.connect_seconds.values == pytest.approx((0.004,))
     assert application.hold_seconds.values == pytest.approx((0.005, 0.008, 0.03))
     assert application.idle_backend_bytes == pytest.approx(2.5e6)
+    assert application.connection_bytes == pytest.approx(3e6)
     assert application.app_cpu_per_connect == pytest.approx(0.0015)
     assert application.database_cpu_per_connect is None
     assert "estimate" in application.source

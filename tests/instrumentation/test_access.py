@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import TYPE_CHECKING, Any
 
 import django
@@ -11,7 +12,7 @@ from django.test import RequestFactory, override_settings
 from every import every
 from prometheus_client.parser import text_string_to_metric_families
 
-from loadlab.instrumentation.views import metrics
+from loadlab.instrumentation.views import connections, metrics
 from loadlab.instrumentation.wrappers import asgi_with_metrics, wsgi_with_metrics
 
 if TYPE_CHECKING:
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     Answered = tuple[int, dict[str, str], str]
 
 TOKEN = "canary-token-41"
+METRICS = "/metrics"
+CONNECTIONS = "/metrics/connections"
+VIEWS: Any = {METRICS: metrics, CONNECTIONS: connections}
+SECRET = ("# HELP", '"connections":', "open connection")  # what only those see that may
 
 django.setup()
 
@@ -30,27 +35,33 @@ def latin(authorization: str) -> str:
     return authorization.encode(errors="surrogateescape").decode("latin-1")
 
 
-def by_view(authorization: str | None, method: str = "GET") -> Answered:
-    headers = {} if authorization is None else {"Authorization": latin(authorization)}
-    answer = metrics(RequestFactory().generic(method, "/metrics", headers=headers))
+def by_view(authorization: str | None, method: str = "GET", page: str = METRICS, accept: str = "*/*") -> Answered:
+    headers = {"Accept": accept} | ({} if authorization is None else {"Authorization": latin(authorization)})
+    answer = VIEWS[page.partition("?")[0]](RequestFactory().generic(method, page, headers=headers))
     return answer.status_code, {name.lower(): value for name, value in answer.headers.items()}, answer.content.decode()
 
 
-def by_wsgi(authorization: str | None, method: str = "GET", **more: str) -> Answered:
+def by_wsgi(
+    authorization: str | None, method: str = "GET", page: str = METRICS, accept: str = "*/*", **more: str
+) -> Answered:
     started: list[Any] = []
 
     def project(environ: Any, start_response: Any) -> Iterable[bytes]:
         start_response("204 Project", [])
         return [b"the project's own"]
 
-    environ = {"PATH_INFO": "/metrics", "REQUEST_METHOD": method, **more}
+    path, _, query = page.partition("?")
+    asked = {"REQUEST_METHOD": method, "HTTP_ACCEPT": accept, "QUERY_STRING": query}
+    environ = {"PATH_INFO": path, **asked, **more}
     environ |= {} if authorization is None else {"HTTP_AUTHORIZATION": latin(authorization)}
     body = b"".join(wsgi_with_metrics(project)(environ, lambda *given: started.extend(given)))
     status, headers = started
     return int(status.split()[0]), {name.lower(): value for name, value in headers}, body.decode()
 
 
-def by_asgi(authorization: str | None, method: str = "GET", **more: Any) -> Answered:
+def by_asgi(
+    authorization: str | None, method: str = "GET", page: str = METRICS, accept: str = "*/*", **more: Any
+) -> Answered:
     sent: list[dict[str, Any]] = []
 
     async def project(scope: Any, receive: Any, send: Any) -> None:
@@ -60,35 +71,45 @@ def by_asgi(authorization: str | None, method: str = "GET", **more: Any) -> Answ
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
 
-    scope = {"type": "http", "path": "/metrics", "method": method, **more}
+    path, _, query = page.partition("?")
+    headers = [(b"accept", accept.encode())]
     if authorization is not None:
-        scope["headers"] = [(b"authorization", authorization.encode(errors="surrogateescape"))]
+        headers.append((b"authorization", authorization.encode(errors="surrogateescape")))
+    asked = {"method": method, "headers": headers, "query_string": query.encode()}
+    scope = {"type": "http", "path": path, **asked, **more}
     asyncio.run(asgi_with_metrics(project)(scope, None, send))
     start, body = sent
     return start["status"], {name.decode(): value.decode() for name, value in start["headers"]}, body["body"].decode()
 
 
 each_form = pytest.mark.parametrize("ask", [by_view, by_wsgi, by_asgi])
+each_page = every("page", [METRICS, CONNECTIONS, f"{CONNECTIONS}?format=text"])
+
+
+def tells_nothing(body: str) -> bool:
+    return not any(sign in body for sign in SECRET)
 
 
 @each_form
-def test_without_a_setting_the_metrics_are_refused(ask: Callable[..., Answered]) -> None:
+@each_page
+def test_without_a_setting_the_metrics_are_refused(ask: Callable[..., Answered], page: str) -> None:
     with override_settings(LOADLAB={}):
-        status, _, body = ask("Bearer anything")
+        status, _, body = ask("Bearer anything", page=page)
     assert status == 403
     assert "METRICS_TOKEN" in body
     assert "loadlab_metrics" in body
-    assert "# HELP" not in body
+    assert tells_nothing(body)
 
 
 @each_form
 @pytest.mark.parametrize("authorization", [None, "", "Bearer", "Bearer wrong", TOKEN, f"Basic {TOKEN}", "Bearer ü"])
-def test_a_wrong_token_is_turned_away(ask: Callable[..., Answered], authorization: str | None) -> None:
+@each_page
+def test_a_wrong_token_is_turned_away(ask: Callable[..., Answered], authorization: str | None, page: str) -> None:
     with override_settings(LOADLAB={"METRICS_TOKEN": TOKEN}):
-        status, headers, body = ask(authorization)
+        status, headers, body = ask(authorization, page=page)
     assert (status, headers["www-authenticate"]) == (401, "Bearer")
     assert TOKEN not in body
-    assert "# HELP" not in body
+    assert tells_nothing(body)
 
 
 @each_form
@@ -101,9 +122,22 @@ def test_the_right_token_gets_the_metrics(ask: Callable[..., Answered]) -> None:
 
 
 @each_form
-def test_open_metrics_need_no_token(ask: Callable[..., Answered]) -> None:
+def test_the_right_token_gets_the_listing_in_its_format(ask: Callable[..., Answered]) -> None:
+    with override_settings(LOADLAB={"METRICS_TOKEN": TOKEN}):
+        for accept in ("*/*", "application/json, text/plain, */*", "text/html,*/*;q=0.8", ""):
+            status, headers, body = ask(f"Bearer {TOKEN}", page=CONNECTIONS, accept=accept)
+            assert (status, headers["content-type"], json.loads(body)["version"]) == (200, "application/json", 1)
+        for page, accept in ((CONNECTIONS, "text/plain"), (f"{CONNECTIONS}?format=text", "application/json")):
+            status, headers, body = ask(f"Bearer {TOKEN}", page=page, accept=accept)
+            assert (status, headers["content-type"]) == (200, "text/plain; charset=utf-8")
+            assert "open connection" in body or "No connection" in body
+
+
+@each_form
+@each_page
+def test_open_metrics_need_no_token(ask: Callable[..., Answered], page: str) -> None:
     with override_settings(LOADLAB={"METRICS_OPEN": True}):
-        assert ask(None)[0] == 200
+        assert ask(None, page=page)[0] == 200
 
 
 @each_form
@@ -132,18 +166,22 @@ def test_an_empty_token_grants_no_access(ask: Callable[..., Answered]) -> None:
 
 @each_form
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
-def test_metrics_can_only_be_read_and_strangers_are_not_told_so(ask: Callable[..., Answered], method: str) -> None:
+@each_page
+def test_metrics_can_only_be_read_and_strangers_are_not_told_so(
+    ask: Callable[..., Answered], method: str, page: str
+) -> None:
     with override_settings(LOADLAB={"METRICS_TOKEN": TOKEN}):
-        assert ask(None, method)[0] == 401
-        status, headers, body = ask(f"Bearer {TOKEN}", method)
+        assert ask(None, method, page)[0] == 401
+        status, headers, body = ask(f"Bearer {TOKEN}", method, page)
     assert (status, headers["allow"]) == (405, "GET, HEAD")
-    assert "# HELP" not in body
+    assert tells_nothing(body)
 
 
 @every("ask", [by_wsgi, by_asgi])
-def test_head_is_told_the_length_and_sent_no_body(ask: Callable[..., Answered]) -> None:
+@each_page
+def test_head_is_told_the_length_and_sent_no_body(ask: Callable[..., Answered], page: str) -> None:
     with override_settings(LOADLAB={"METRICS_OPEN": True}):
-        status, headers, body = ask(None, "HEAD")
+        status, headers, body = ask(None, "HEAD", page)
     assert (status, body) == (200, "")
     assert int(headers["content-length"]) > 0
 
@@ -161,7 +199,7 @@ def test_a_folder_that_cannot_be_read_is_named_in_the_answer(
     assert "LEDGER_DIR" in body
 
 
-@every("path", ["/", "/metrics/", "/metrics/more"])
+@every("path", ["/", "/metrics/", "/metrics/more", "/connections", "/metrics/connections/", "/metricsconnections"])
 def test_every_other_path_is_the_projects_own(path: str) -> None:
     assert by_wsgi(None, PATH_INFO=path)[::2] == (204, "the project's own")
     assert by_asgi(None, path=path)[::2] == (204, "the project's own")
@@ -172,6 +210,7 @@ def test_every_other_path_is_the_projects_own(path: str) -> None:
     [
         ("/app/metrics", "/app", 200),  # as uvicorn has it
         ("/app/metrics", "/app/", 200),
+        ("/app/metrics/connections", "/app", 200),
         ("/metrics", "/app", 200),  # as others have it
         ("/app/metrics", "", 204),
         ("/appmetrics", "/app", 204),

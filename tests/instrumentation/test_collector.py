@@ -62,13 +62,24 @@ def samples(ledgers: Path) -> Samples:
 
 
 def test_connections_are_shown_by_alias_reason_and_kind(samples: Samples) -> None:
-    assert beginning(samples, "loadlab_db_connections_open") == {("default",): 1, ("pooled",): 1}
+    held = {("default", "in_use"): 1, ("pooled", "pool_idle"): 1}
+    assert beginning(samples, "loadlab_db_connections_open") == held
     assert beginning(samples, "loadlab_db_connections_opened_total") == {("default",): 2, ("pooled",): 1}
     assert beginning(samples, "loadlab_db_connections_closed_total") == {("default", "max_age"): 1}
     assert beginning(samples, "loadlab_db_connect_errors_total") == {("replica", "refused"): 1}
     assert beginning(samples, "loadlab_db_connect_attempts_unsettled") == {("default",): 1}
     used = {("default", "opened"): 2, ("default", "reused"): 5}
     assert beginning(samples, "loadlab_db_requests_total") == used
+
+
+def test_each_holder_is_shown_and_an_unknown_one_only_if_it_holds_any(samples: Samples, ledgers: Path) -> None:
+    known = {"leaked", "outside", "in_use", "idle", "pool_idle"}
+    assert {labels[1] for name, labels in samples if name == "loadlab_db_connections_open"} == known
+    earlier = Ledger(ledgers)
+    earlier._header[layout.HOLDERS_CELL] = 0
+    earlier.connecting("default").opened()
+    held = {("default", "in_use"): 1, ("default", "unknown"): 1, ("pooled", "pool_idle"): 1}
+    assert beginning(scraped(ledgers), "loadlab_db_connections_open") == held
 
 
 def test_only_an_alias_with_a_pool_has_a_pool_s_metrics(samples: Samples) -> None:

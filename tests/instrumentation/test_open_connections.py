@@ -30,6 +30,7 @@ settings.configure(
 django.setup()
 from django.core.handlers.wsgi import WSGIHandler
 from django.db import close_old_connections, connection, connections
+from django.db.utils import ConnectionHandler
 from asgiref.sync import sync_to_async
 from django.http import HttpResponse, StreamingHttpResponse
 from django.test import RequestFactory
@@ -113,6 +114,18 @@ if what == "kept":
     listing()
     gc.collect()
     listing()
+if what == "older":
+    from django.db.backends.sqlite3.base import DatabaseWrapper
+    init = DatabaseWrapper.__init__
+    def init_and_age(self, *args):
+        init(self, *args)
+        gc.collect(0)  # so that the wrapper is older than what is made after it
+    DatabaseWrapper.__init__ = init_and_age
+    in_thread(get, "/shop/7/")
+    gc.collect(0)
+    listing()
+    gc.collect(1)
+    listing()
 if what == "lives":
     get("/wait/")
     listing()
@@ -130,6 +143,7 @@ if what == "asgi":
     listing()
 if what == "insensitive":
     async def twice():
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1, "asyncio"))
         await ask("/insensitive/")
         listing()
         await ask("/insensitive/")
@@ -142,8 +156,9 @@ if what == "outside":
     listing()
 if what == "apart":
     def copy():
-        kept.append(connection.copy())
-        kept[0].cursor().execute("SELECT 1")
+        kept.extend([connection.copy(), ConnectionHandler()["default"]])
+        for one in kept:
+            one.cursor().execute("SELECT 1")
     in_thread(lambda: (get("/shop/7/"), copy()))
     gc.collect()
     listed.append([[one.holder.label, one.thread_name, one.apart] for one in open_connections(folder / "ledgers")])
@@ -169,6 +184,12 @@ def test_what_the_garbage_collector_leaves_open_is_kept_by_something(tmp_path: P
     ended, searched = listings(tmp_path, "kept")
     assert [one[0] for one in (*ended, *searched)] == ["leaked", "leaked"]
     assert [one[-1] for one in (*ended, *searched)] == [False, True]
+
+
+def test_a_search_for_young_garbage_alone_says_nothing_of_an_older_wrapper(tmp_path: Path) -> None:
+    young, both = listings(tmp_path, "older")
+    assert [(one[0], one[-1]) for one in young] == [("leaked", False)]
+    assert both == []
 
 
 def test_a_request_is_in_use_until_it_ends_and_then_its_thread_is_idle(tmp_path: Path) -> None:
@@ -213,4 +234,4 @@ def test_a_thread_in_which_no_request_ends_is_known_at_its_second(tmp_path: Path
 
 def test_what_djangos_handler_has_not_made_is_apart_and_not_leaked(tmp_path: Path) -> None:
     (after,) = listings(tmp_path, "apart")
-    assert after == [["idle", "Thread-* (<lambda>)", True]]
+    assert after == [["idle", "Thread-* (<lambda>)", True]] * 2

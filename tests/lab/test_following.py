@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from loadlab.lab.following import Follower
 from loadlab.load.generator.request_counts import count_requests
 from loadlab.model.counts import ConnectionCounts
+from loadlab.model.holders import by_holder
 
 if TYPE_CHECKING:
     from loadlab.store.progress import Sampled
@@ -27,6 +28,13 @@ def test_counts_are_told_by_name_with_each_reason_and_kind() -> None:
     (sample,) = told(({}, counts))
     names = ("opened", "reused", "open", "closed_max_age", "connect_errors_too_many_connections")
     assert [sample.values[name] for name in names] == [9, 4, 2, 7, 1]
+
+
+def test_open_connections_are_told_by_holder_and_add_up() -> None:
+    (sample,) = told(({"open_idle": 7}, ConnectionCounts(open=5, holders={"leaked": 3, "in_use": 2})))
+    held = {name: value for name, value in sample.values.items() if name.startswith("open_")}
+    assert {name: value for name, value in held.items() if value} == {"open_leaked": 3, "open_in_use": 2}
+    assert set(held) == set(by_holder({}))
 
 
 def test_cpu_time_never_falls_when_a_process_takes_its_account_with_it() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import urllib.request
+from collections import defaultdict
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -47,12 +48,13 @@ def scrape(application: Application) -> dict[str, Metric]:
 
 
 def values(family: Metric) -> dict[tuple[str, ...], float]:
-    """Samples by their labels other than the alias; without the buckets, sums and creation times of histograms."""
-    return {
-        tuple(value for label, value in sample.labels.items() if label != "alias"): sample.value
-        for sample in family.samples
-        if sample.name.endswith(("_total", "_open", "_count"))
-    }
+    """Samples by their labels other than the alias, all holders together; of histograms the counts alone."""
+    sums: dict[tuple[str, ...], float] = defaultdict(float)
+    for sample in family.samples:
+        if sample.name.endswith(("_total", "_open", "_count")):
+            labels = tuple(value for label, value in sample.labels.items() if label not in {"alias", "holder"})
+            sums[labels] += sample.value
+    return dict(sums)
 
 
 def pid_of_answer(application: Application) -> str:

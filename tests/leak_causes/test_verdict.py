@@ -6,7 +6,7 @@ from every import every
 from factories.listings import CART, OUTSIDE, SHOP, connections, listing
 
 from loadlab.leak_causes import LEAK_CAUSES, named, verdict
-from loadlab.model.open_connections import Holder
+from loadlab.model.holders import Holder
 
 IDLE = connections(9, Holder.IDLE, thread_name="MainThread")
 

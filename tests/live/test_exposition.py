@@ -87,7 +87,7 @@ class TestOneTrial:
     def test_an_archive_is_read_as_the_project_reads_it(self, trial: TrialProgress, *, earlier: bool) -> None:
         folder = Path(trial.began.ledgers)
         folder.mkdir()
-        cells = list(range(layout.CELLS))
+        cells = list(range(layout.HOLDERS_AT))  # an ended process holds nothing
         archive: dict[str, Any] = {"version": layout.TOTALS_VERSION, "damaged": 0, "archived": []}
         archive["cells"] = {"default": cells[: layout.ALIAS_CELLS]}
         if not earlier:
@@ -149,6 +149,16 @@ class TestOneTrial:
         assert 'loadlab_db_connections_opened_total{alias="default"} 100.0' in text
         assert 'loadlab_db_connections_closed_total{alias="default",reason="garbage_collected"} 80.0' in text
         assert 'loadlab_db_requests_total{alias="default",connection="reused"} 100.0' in text
+
+    def test_holders_of_an_external_target_are_shown_where_they_are_known(self, trial: TrialProgress) -> None:
+        opened = 'loadlab_db_connections_open{alias="default",holder="'
+        text = exposition(trial, external=True).decode()
+        shown = [line.removeprefix(opened) for line in text.splitlines() if line.startswith(opened)]
+        assert shown == ['leaked"} 1.0', 'outside"} 0.0', 'in_use"} 1.0', 'idle"} 3.0', 'pool_idle"} 0.0']
+        assert trial.sampled is not None
+        earlier = {name: value for name, value in trial.sampled.values.items() if not name.startswith("open_")}
+        trial.sampled = replace(trial.sampled, values=earlier)
+        assert f'{opened}unknown"}} 5.0' in exposition(trial, external=True).decode()
 
     def test_before_it_has_begun_there_is_nothing_to_see(self) -> None:
         assert exposition(None) == b""

@@ -37,7 +37,7 @@ for (let i = 0; i < data.length; i += 4) {
 }
 return found;
 """
-PLOTS: Final = ("requests", "response", "connections", "opened", "closed", "cpu")
+PLOTS: Final = ("requests", "response", "connections", "holders", "opened", "closed", "cpu")
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +133,9 @@ def test_every_chart_is_drawn_says_its_latest_figures_and_has_a_table(tab: Tab, 
         rows = tab.wait(lambda name=name: tab.all(f"[data-plot={name}] tbody tr"))
         assert len(rows) > 3, name
     assert not tab.find("[data-plot=pooler]").is_displayed()
+    tab.driver.execute_script("arguments[0].scrollIntoView()", tab.find("[data-plot=holders]"))
+    tab.wait(lambda: drawn(tab, "holders", "leak"))
+    assert "leaked" in tab.find("[data-plot=holders] .latest").text
     assert tab.find("[data-plot=connections] .latest").text.replace("\n", " ").startswith("1 active")
     assert tab.complaints() == []
 

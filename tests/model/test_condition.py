@@ -35,6 +35,7 @@ OTHERS: Final[dict[Factor, Case]] = {
     "load": replace(BASE, open_load=OpenLoad(rate=100, arrivals="poisson")),
     "keep_alive": replace(BASE, keep_alive=True),
     "round_trip_ms": replace(BASE, round_trip_ms=5.0),
+    "idle_percent": replace(BASE, idle_percent=90),
     "fault": replace(BASE, fault=RESTART),
     "side": replace(BASE, side="main"),
 }
@@ -63,6 +64,7 @@ def test_each_factor_is_a_field_of_condition_case_and_plan() -> None:
 def test_a_usual_value_is_said_in_no_id_and_a_changed_one_is() -> None:
     assert BASE.id.endswith("/read_one/users=8,keep_alive=off")
     assert OTHERS["round_trip_ms"].id.endswith("/read_one/users=8,keep_alive=off,round_trip_ms=5")
+    assert OTHERS["idle_percent"].id.endswith("/read_one/users=8,keep_alive=off,idle_percent=90")
     assert OTHERS["fault"].id.endswith("/read_one/users=8,keep_alive=off,database_restart,mode=fast,at=1s")
 
 
@@ -83,7 +85,7 @@ def test_a_label_names_what_varies_and_nothing_else() -> None:
     assert BASE.label(varying([BASE])) == "gthread/max_age=60"
     assert OTHERS["server"].label(varying([BASE, OTHERS["server"]])) == "gthread,workers=4/max_age=60"
     assert OTHERS["keep_alive"].label(among) == (
-        "gthread,workers=2/max_age=60/read_one,users=8,keep_alive=on,round_trip_ms=0,side=this"
+        "gthread,workers=2/max_age=60/read_one,users=8,keep_alive=on,round_trip_ms=0,idle_percent=0,side=this"
     )
     assert len(set(short_names([BASE, *OTHERS.values()]).values())) == len(OTHERS) + 1
 
@@ -99,6 +101,7 @@ def test_a_record_of_a_case_is_flat_and_reads_back() -> None:
         "keep_alive",
         "usable_connections",
         "round_trip_ms",
+        "idle_percent",
         "replica",
         "open_load",
         "fault",

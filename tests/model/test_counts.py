@@ -13,11 +13,13 @@ from loadlab.model.counts import (
     COUNTERS,
     GAUGES,
     KEYED,
+    KEYED_GAUGES,
     ConnectionCounts,
     Identity,
     Mismatch,
     PoolerCounts,
     Side,
+    added,
     reconcile,
 )
 from loadlab.model.samples import Connections, Pooler
@@ -25,11 +27,17 @@ from loadlab.report.prose.mismatches import mismatch
 
 NUMBERS = st.integers(0, 10**9)
 BY_KEY = st.dictionaries(st.sampled_from(["max_age", "request_end", "process_exit"]), st.integers(1, 10**6))
-COUNTS = st.builds(ConnectionCounts, **dict.fromkeys((*COUNTERS, *GAUGES), NUMBERS), **dict.fromkeys(KEYED, BY_KEY))
+BY_HOLDER = st.dictionaries(st.sampled_from(["leaked", "in_use", "idle"]), st.integers(1, 10**6))
+COUNTS = st.builds(
+    ConnectionCounts,
+    **dict.fromkeys((*COUNTERS, *GAUGES), NUMBERS),
+    **dict.fromkeys(KEYED, BY_KEY),
+    **dict.fromkeys(KEYED_GAUGES, BY_HOLDER),
+)
 
 
 def test_every_field_is_a_counter_a_gauge_or_counted_by_key() -> None:
-    assert sorted((*COUNTERS, *GAUGES, *KEYED)) == sorted(ConnectionCounts.__dataclass_fields__)
+    assert sorted((*COUNTERS, *GAUGES, *KEYED, *KEYED_GAUGES)) == sorted(ConnectionCounts.__dataclass_fields__)
 
 
 @given(COUNTS, COUNTS)
@@ -39,6 +47,7 @@ def test_what_was_added_is_subtracted_again_and_gauges_stay(earlier: ConnectionC
     assert all(getattr(between, name) == getattr(grown, name) for name in (*COUNTERS, *KEYED))
     assert between.gauges == now.gauges
     assert all(now.gauges[name] == earlier.gauges[name] + grown.gauges[name] for name in GAUGES)
+    assert now.holders == added([earlier.holders, grown.holders])
 
 
 @given(COUNTS)

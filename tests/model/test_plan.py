@@ -16,7 +16,7 @@ from loadlab.model.window import Window
 PLANS: Final = TypeAdapter(Plan)
 MEMBERS: Final = {"servers": {"sync": {}}, "strategies": {"max_age": {}}}
 NEEDED: Final = {"target": {"url": "http://shop/"}, "project": {"settings": "shop.settings"}}
-SWEPT: Final = ("users", "round_trip_ms")
+SWEPT: Final = ("users", "round_trip_ms", "idle_percent")
 # Every key of a plan that may be left out, with what the manual says of it then.
 DEFAULTS: Final[dict[str, Any]] = {
     "seed": 2013,
@@ -27,12 +27,14 @@ DEFAULTS: Final[dict[str, Any]] = {
     "users": [8],
     "keep_alive": [False],
     "round_trip_ms": [0.0],
+    "idle_percent": [0],
     "scenarios": ["read_one"],
     "driver": "psycopg2",
     "control": None,
     "primary_metric": "throughput",
     "equivalence_margin": 0.05,
     "restarts": False,
+    "holding": False,
     "load_workers": 1,
     "load": {
         "model": "closed",
@@ -94,6 +96,7 @@ def test_a_target_s_metrics_are_at_its_own_address_unless_named() -> None:
         ("", "window_seconds", None, 86400),
         ("", "users", 1, 100_000),
         ("", "round_trip_ms", 0, 1000),
+        ("", "idle_percent", 0, 95),
         ("", "load_workers", 1, 256),
         ("load", "outstanding", 1, 100_000),
         ("load", "expect_workers", 0, 256),

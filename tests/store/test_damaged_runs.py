@@ -38,6 +38,7 @@ FILES: Final = (
     "trials/0003.json",
     "restarts.json",
     "opens.json",
+    "holding.json",
     "progress.jsonl",
 )
 HANGS_AFTER_SECONDS: Final = 120
@@ -136,7 +137,7 @@ def _tells_nothing(name: str, kind: str) -> bool:
     """No report reads how a run went on; and not every run has the others."""
     is_file = kind not in {"a folder", "a FIFO", "a socket", "a link", "a dangling link"}
     return (name == "progress.jsonl" and is_file) or (
-        kind == "missing" and name in {"restarts.json", "opens.json", LOST}
+        kind == "missing" and name in {"restarts.json", "opens.json", "holding.json", LOST}
     )
 
 
@@ -166,7 +167,7 @@ def test_damage_is_named_where_two_runs_are_compared(run: Path, here: InProcess,
 @pytest.mark.parametrize("kind", KINDS)
 def test_resume_mends_what_can_be_known_and_names_it(run: Path, here: InProcess, kind: str) -> None:
     before = {name: (run / name).read_bytes() for name in ("plan.toml", "environment.json")}
-    for name in ("plan.toml", "environment.json", "restarts.json", "opens.json", "progress.jsonl"):
+    for name in ("plan.toml", "environment.json", "restarts.json", "opens.json", "holding.json", "progress.jsonl"):
         replaced(run / name, kind)
     with no_hang():
         done = here("run", "--resume", run)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PACKAGE = Path(loadlab.__file__).parent
-FILES = ("PLAN", "SCHEDULE", "ENVIRONMENT", "RESTARTS", "OPENS", "PROGRESS", "LOCUST_LOG", "POSTGRESQL_LOG")
+FILES = ("PLAN", "SCHEDULE", "ENVIRONMENT", "RESTARTS", "OPENS", "HOLDING", "PROGRESS", "LOCUST_LOG", "POSTGRESQL_LOG")
 ROOMS = ("TRIALS", "SESSIONS", "LOGS")  # the folder of a Prometheus has the name of any Prometheus
 NAMES = [*(getattr(layout, name) for name in FILES), *(layout.report(suffix) for suffix in ("html", "md", "json"))]
 # A file's name, and a folder's name before a slash; an address of the live page has the slash in front as well.

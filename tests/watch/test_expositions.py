@@ -9,7 +9,7 @@ import pytest
 from every import every
 
 from loadlab.errors import EnvironmentFaultError
-from loadlab.report.watch import why_invalid
+from loadlab.report.watch import as_text, why_invalid
 from loadlab.scrape import understood
 from loadlab.watch.observation import observe
 
@@ -23,11 +23,15 @@ Labels = dict[str, str]
 
 @dataclass(frozen=True, kw_only=True)
 class At:
-    """What one alias of one host shows; `more` are labels that a relabelling has added."""
+    """What one alias of one host shows; `more` are labels that a relabelling has added.
+
+    With `held`, by holder, it shows these and not `open`, which is how an earlier loadlab tells their sum.
+    """
 
     opened: float = 0
     reused: float = 0
     open: float = 0
+    held: dict[str, float] = field(default_factory=dict)
     closed: dict[str, float] = field(default_factory=dict)
     lived: tuple[float, float] = (0, 0)
     alias: str = "default"
@@ -36,7 +40,8 @@ class At:
 
     def text(self) -> str:
         lines = [
-            self._line("loadlab_db_connections_open", self.open),
+            *(self._line("loadlab_db_connections_open", n, holder=holder) for holder, n in self.held.items()),
+            *([] if self.held else [self._line("loadlab_db_connections_open", self.open)]),
             self._line("loadlab_db_connections_opened_total", self.opened),
             self._line("loadlab_db_requests_total", self.opened, connection="opened"),
             self._line("loadlab_db_requests_total", self.reused, connection="reused"),
@@ -70,6 +75,12 @@ def watched(*scrapes: Any, threads: int | None = None) -> Observation:
 
 def host(name: str, **counts: Any) -> At:
     return At(more={"instance": name}, **counts)
+
+
+def held(name: str = "", opened: float = 0, reused: float = 0, closed: Any = None, **holders: float) -> At:
+    """As this loadlab shows it."""
+    more = {"instance": name} if name else {}
+    return At(opened=opened, reused=reused, closed=closed or {}, held={"leaked": 0, **holders}, more=more)
 
 
 NOTHING = At()
@@ -227,6 +238,54 @@ COUNTED: dict[str, tuple[list[Any], tuple[str, float, float, float, int]]] = {
         ],
         ("no", 24, 340, 5, 1),
     ),
+    "fifteen openings, all of which have leaked": (
+        [held(leaked=0), held(opened=15, leaked=15)],
+        ("yes", 15, 0, 15, 0),
+    ),
+    "half leak, and the garbage collector has just been there": (
+        [held(opened=40 * n, leaked=(0, 12, 3, 14, 1)[n], idle=4) for n in range(5)],
+        ("yes", 160, 0, 5, 0),
+    ),
+    "most of what is open has leaked, and there are no requests": (
+        [held(opened=50, leaked=30, idle=4)] * 3,
+        ("yes", 0, 0, 34, 0),
+    ),
+    "nothing has leaked, and there are no requests": ([held(opened=50, idle=30)] * 3, ("unused", 0, 0, 30, 0)),
+    "four threads of start-up have ended, and all requests find a connection": (
+        [held(opened=8, reused=100 * n, leaked=4, idle=4) for n in range(3)],
+        ("no", 0, 200, 8, 0),
+    ),
+    "one thread in a hundred requests leaves its connection": (
+        [held(opened=30 * n, reused=2970 * n, leaked=30 * n, idle=8) for n in range(3)],
+        ("yes", 60, 5940, 68, 0),
+    ),
+    "users grow in number, and each connection is in use": (
+        [held(opened=100 * n, in_use=20 * n, closed={"request_end": 80 * n}) for n in range(1, 4)],
+        ("no", 200, 0, 60, 0),
+    ),
+    "as many stay open that nothing uses, although their threads live": (
+        [held(opened=100 * n, idle=20 * n, closed={"request_end": 80 * n}) for n in range(1, 4)],
+        ("yes", 200, 0, 60, 0),
+    ),
+    "a pool fills": ([held(), held(opened=40, reused=20, pool_idle=40)], ("no", 40, 20, 40, 0)),
+    "an earlier loadlab and this one, on a host each": (
+        [
+            [host("a", opened=20, reused=80, open=2), held("b", opened=30, reused=70, idle=3)],
+            [host("a", opened=60, reused=480, open=2), held("b", opened=50, reused=670, idle=3)],
+        ],
+        ("no", 60, 1000, 5, 0),
+    ),
+    "one of two hosts leaks, and the other one tells no holders": (
+        [
+            [host("a", opened=20, reused=80, open=2), held("b", opened=30 * n, reused=70, leaked=8 * n, idle=3)]
+            for n in range(3)
+        ],
+        ("yes", 60, 0, 21, 0),
+    ),
+    "an unknown holder of a later loadlab is open all the same": (
+        [held(opened=4, reused=100 * n, idle=3, lent_to_a_friend=1) for n in range(3)],
+        ("no", 0, 200, 4, 0),
+    ),
     "samples carry job and instance labels and times, as in a federation": (
         [
             BUILD + 'loadlab_db_connections_opened_total{alias="default",instance="a",job="x"} 1 1700000000000\n',
@@ -337,3 +396,35 @@ def test_a_request_that_is_counted_in_pieces_hides_no_leak() -> None:
         return text_of(At(opened=60 * n, reused=600 * n, open=60 * n)) + typed + counted
 
     assert watched(scrape(0), scrape(1)).aliases["default"].leak == "yes"
+
+
+def test_holders_are_told_where_every_open_connection_has_one() -> None:
+    first, last = held(opened=9, leaked=2, idle=7), held(opened=20, leaked=5, idle=7, in_use=1)
+    told = watched(first, held(opened=19, leaked=6, idle=7), last)
+    one = told.aliases["default"]
+    assert (one.leaked, one.holders) == ((2, 6, 5), {"leaked": 5, "idle": 7, "in_use": 1})
+    text = as_text(told)
+    assert "9 at first, 13 at most, 13 at last, of which 5 leaked (thread ended; 6 at most)" in text
+    assert "held by      idle 7, leaked 5, in_use 1" in text
+
+
+@every(
+    ("scrape", "leaked", "said"),
+    [
+        (At(opened=8, open=4), None, "4 at last\n"),
+        ([host("a", open=2), held("b", idle=2)], (0, 0, 0), "4 at last\n"),
+        ([host("a", open=2), held("b", leaked=2)], (2, 2, 2), "4 at last, of which at least 2 leaked (thread ended)\n"),
+        (held(idle=4), (0, 0, 0), "4 at last, none leaked\n"),
+    ],
+)
+def test_no_more_is_said_of_leaked_ones_than_is_known(
+    scrape: At | list[At], leaked: tuple[int, int, int] | None, said: str
+) -> None:
+    told = watched(scrape, scrape)
+    assert told.aliases["default"].leaked == leaked
+    assert said in as_text(told)
+
+
+def test_a_few_leaked_ones_beside_no_leak_are_explained() -> None:
+    text = as_text(watched(*(held(opened=8, reused=100 * n, leaked=2, idle=4) for n in range(3))))
+    assert "leak         no: 2 of ended threads may wait for the garbage collector; `loadlab connections`" in text

@@ -43,6 +43,7 @@ CHANGES: Final[Mapping[str, Any]] = {
     "database": {"max_connections": 1000},
     "load": {"model": "open", "rate": 40},
     "window_seconds": 12.0,
+    "holding": False,  # memory is not validated
 }
 
 

@@ -26,6 +26,14 @@ const PLOTS = {
     { column: "backends_other", name: "other", colour: "zero", stack: true, optional: true },
     { column: "open", name: "our own count", colour: "ink", dash: "dotted" },
   ],
+  holders: [
+    { column: "open_leaked", name: "leaked", colour: "leak", stack: true },
+    { column: "open_outside", name: "outside any request", colour: "other-1", stack: true, optional: true },
+    { column: "open_in_use", name: "in use", colour: "finite", stack: true },
+    { column: "open_idle", name: "idle", colour: "other-5", stack: true },
+    { column: "open_pool_idle", name: "idle in a pool", colour: "other-0", stack: true, optional: true },
+    { column: "open_unknown", name: "not known", colour: "zero", stack: true, optional: true },
+  ],
   opened: [
     { column: "opened", name: "opened/s", colour: "unlimited", fill: true },
     { column: "reuse", name: "reused, %", colour: "better", dash: "dashed", of: percent, right: true },

@@ -8,6 +8,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Final
 
 from loadlab.live.reading.bins import Bin
+from loadlab.model.holders import by_holder
 from loadlab.model.metrics import RESPONSE_SECONDS, CloseReason
 from loadlab.probes import quantities
 from loadlab.stats.quantiles import bucket_quantile
@@ -22,6 +23,7 @@ BIN_SECONDS: Final = 0.5
 # A percentile is shown of as many requests as it takes to mean something: those of earlier bins help out.
 FEWEST: Final = {0.5: 20, 0.99: 299}
 REASONS: Final = tuple(reason.name.lower() for reason in CloseReason)
+HOLDERS: Final = tuple(by_holder({}))
 QUANTITIES: Final = tuple(name for name, one in quantities().items() if not (one.placed and one.metric is None))
 COLUMNS: Final = (
     "at",
@@ -36,6 +38,7 @@ COLUMNS: Final = (
     *(f"closed_{reason}" for reason in REASONS),
     "pooler_clients",
     "pooler_servers",
+    *HOLDERS,
     *QUANTITIES,
 )
 Row = list[float | None]
@@ -127,6 +130,7 @@ class Timeline:
             *(bin_.rate(f"closed_{reason}") for reason in REASONS),
             bin_.highest.get("pooler_clients"),
             bin_.highest.get("pooler_servers"),
+            *map(bin_.highest.get, HOLDERS),
             *map(bin_.value, QUANTITIES),
         )
         return [index * self.width, bin_.trial, *(_rounded(one) for one in figures)]

@@ -80,11 +80,17 @@ def _figures(sums: ConnectionCounts) -> list[SiteFigure]:
     """Those that every alias has, and one for each reason to close and each kind of failure that has been seen."""
     return [
         SiteFigure(name="open", value=lambda grown, _: grown.open, written="{:,.0f}".format),
+        *([_leaked()] if sums.holders and sums.holders_known else []),
         _rate("opened/s", lambda grown: grown.opened),
         SiteFigure(name="requests that reused one", value=lambda grown, _: _reuse(grown), written="{:.1%}".format),
         *(_rate(f"closed/s: {reason}", _closed(reason)) for reason in sorted(sums.closed)),
         *(_failures(kind) for kind in sorted(sums.connect_errors)),
     ]
+
+
+def _leaked() -> SiteFigure:
+    """Of the open ones, those whose thread or greenlet has ended."""
+    return SiteFigure(name="leaked", value=lambda grown, _: grown.leaked, written="{:,.0f}".format)
 
 
 def _reuse(grown: ConnectionCounts) -> float | None:

@@ -117,7 +117,7 @@ def _figures_row(names: Labels, arm: Arm, *, from_sending: bool) -> tuple[str, .
     )
 
 
-ORDER: Final[tuple[Question, ...]] = ("side", "keep", "unlimited", "noise")
+ORDER: Final[tuple[Question, ...]] = ("side", "keep", "unlimited", "idle", "noise")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

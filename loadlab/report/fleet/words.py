@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from loadlab.model.durations import elapsed
 from loadlab.report import labels, numbers
 from loadlab.report.labels import Labels
 
@@ -123,7 +124,7 @@ def duration(seconds: float) -> str:
         return numbers.plural(int(seconds // 3600), "hour")
     if seconds >= 600 and seconds % 60 == 0 and seconds < 3600:  # noqa: PLR2004  whole minutes
         return numbers.plural(int(seconds // 60), "minute")
-    return numbers.elapsed(seconds) if seconds >= 600 else numbers.seconds(seconds)  # noqa: PLR2004
+    return elapsed(seconds) if seconds >= 600 else numbers.seconds(seconds)  # noqa: PLR2004
 
 
 def events(answer: FleetAnswer, name: str) -> str:
@@ -255,8 +256,8 @@ def break_even(answer: FleetAnswer, found: BreakEven) -> str:
     return (
         f"A kept connection pays for itself from so many requests per second and thread: {by_age}.{own}"
         f" It saves {numbers.measured_time(found.cpu_per_connect)} of CPU per opening at both ends, and holds"
-        f" {numbers.memory(found.idle_bytes)} in PostgreSQL. A core is taken to cost as much as"
-        f" {numbers.memory(found.bytes_per_core)} of memory."
+        f" {numbers.memory(found.idle_bytes)} of memory. A core is taken to cost as much as"
+        f" {numbers.gibibytes(found.bytes_per_core)} of memory."
     )
 
 

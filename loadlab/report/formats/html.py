@@ -12,6 +12,7 @@ from loadlab.report.content import (
     aftermaths,
     charts,
     gates,
+    holding,
     matrix,
     over_an_hour,
     spread,
@@ -53,6 +54,7 @@ class HtmlPage(Report):
             latency_lead=added_latency.LEAD,
             aftermaths=aftermaths.build(findings),
             aftermaths_title=aftermaths.TITLE,
+            holding=holding,
             spread=spread.build(findings),
             over_an_hour=over_an_hour.build(findings),
         )

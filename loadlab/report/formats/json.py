@@ -74,6 +74,7 @@ class JsonFile(Report):
                 for case, one in findings.departures.items()
             ],
             "opens": plain(findings.opens),
+            "holding": plain(findings.holding),
             "over_an_hour": [_over_an_hour(one, names) for one in findings.over_an_hour],
             "aftermaths": plain(findings.aftermaths.cases),
             "lessons": [{**_plain_fields(one), "text": lesson(one)} for one in findings.aftermaths.lessons],

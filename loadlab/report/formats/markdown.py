@@ -12,6 +12,7 @@ from loadlab.report.content import (
     added_latency,
     aftermaths,
     gates,
+    holding,
     matrix,
     over_an_hour,
     spread,
@@ -53,6 +54,7 @@ class Markdown(Report):
             *_section("Other metrics", compared.others),
             *_section("Figures", tables.figures(findings)),
             *_opens(findings),
+            *_holding(findings),
             *_over_an_hour(findings),
             *_section("Connection accounts", tables.accounts(findings)),
             *_section("Quiet spells", tables.bursts(findings)),
@@ -194,6 +196,15 @@ def _section(title: str, content: Table) -> Iterator[str]:
 def _opens(findings: Findings) -> Iterator[str]:
     yield from _section(story.OPENS, tables.opens(findings))
     yield from (escape(sentence) for sentence in story.opens(findings))
+
+
+def _holding(findings: Findings) -> Iterator[str]:
+    yield from _section(holding.TITLE, holding.costs(findings))
+    for more in (holding.break_even(findings), holding.beside_idle(findings)):
+        if more.rows:
+            yield escape(more.caption) + "."
+            yield table(more)
+    yield from (escape(sentence) for sentence in holding.sentences(findings))
 
 
 def _over_an_hour(findings: Findings) -> Iterator[str]:

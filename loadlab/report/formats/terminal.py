@@ -12,7 +12,17 @@ from rich.text import Text
 
 from loadlab.report import numbers
 from loadlab.report.console import bullets, flat, printed
-from loadlab.report.content import added_latency, aftermaths, gates, matrix, over_an_hour, story, tables, verdicts
+from loadlab.report.content import (
+    added_latency,
+    aftermaths,
+    gates,
+    holding,
+    matrix,
+    over_an_hour,
+    story,
+    tables,
+    verdicts,
+)
 from loadlab.report.formats.base import Report
 from loadlab.report.markup import plain
 from loadlab.store import layout
@@ -70,6 +80,7 @@ def _parts(findings: Findings, *, narrow: bool) -> Iterator[RenderableType]:
     if opens.rows:
         notes = (plain(sentence, "dim") for sentence in (opens.caption, *story.opens(findings)))
         yield from _section(story.OPENS, Group(*notes, flat(opens)))
+    yield from _holding(findings)
     hour = over_an_hour.build(findings)
     if hour.rows:
         notes = (plain(sentence, "dim") for sentence in story.over_an_hour(findings))
@@ -82,6 +93,15 @@ def _parts(findings: Findings, *, narrow: bool) -> Iterator[RenderableType]:
         lines = [caveat.line for caveat in story.caveats(findings)]
         more = [f"{len(lines) - MOST_CAVEATS} more: see {FULL}."] if len(lines) > MOST_CAVEATS else []
         yield from _section("Caveats", bullets([*lines[:MOST_CAVEATS], *more]))
+
+
+def _holding(findings: Findings) -> Iterator[RenderableType]:
+    """What keeping costs, and what idle connections do; nothing where neither was measured."""
+    shown = [holding.costs(findings), holding.break_even(findings), holding.beside_idle(findings)]
+    parts = [part for table in shown if table.rows for part in (plain(table.caption, "dim"), flat(table))]
+    if parts:
+        notes = (plain(sentence, "dim") for sentence in holding.sentences(findings))
+        yield from _section(holding.TITLE, Group(*parts, *notes))
 
 
 def _faults(findings: Findings) -> Iterator[RenderableType]:

@@ -12,7 +12,7 @@ from every import every
 from factories.made_runs import HZ, sampled
 
 from loadlab.live.reading.bins import between
-from loadlab.live.reading.timeline import BIN_SECONDS, COLUMNS, FEWEST, MOST_BINS, REASONS, Timeline
+from loadlab.live.reading.timeline import BIN_SECONDS, COLUMNS, FEWEST, HOLDERS, MOST_BINS, REASONS, Timeline
 from loadlab.model.metrics import RESPONSE_SECONDS
 
 
@@ -59,6 +59,7 @@ def test_the_first_look_at_a_trial_tells_no_rate() -> None:
     timeline = filled(1)
     assert column(timeline, "requests") == [None]
     assert column(timeline, "open") == [4.0]
+    assert [column(timeline, name)[0] for name in HOLDERS] == [0.0, 0.0, 1.0, 3.0, 0.0, 0.0]
 
 
 def test_a_percentile_waits_for_enough_requests_of_the_same_trial() -> None:
@@ -97,7 +98,7 @@ def test_reset_counters_and_clocks_set_back_make_nothing_negative() -> None:
 def test_the_page_draws_columns_that_there_are_and_every_reason_to_close() -> None:
     script = (resources.files("loadlab.live") / "assets" / "plots.js").read_text()
     drawn = set(re.findall(r'column: "(\w+)"', script))
-    assert {"requests", "p99", "open", "cpu_app"} <= drawn <= set(COLUMNS)
+    assert {"requests", "p99", "open", "cpu_app", *HOLDERS} <= drawn <= set(COLUMNS)
     (reasons,) = re.findall(r"REASONS = \[([^]]+)\]", script)
     assert re.findall(r'"(\w+)"', reasons) == list(REASONS)
     template = (resources.files("loadlab.live") / "templates" / "run.html.jinja").read_text()

@@ -106,6 +106,15 @@ def federation(at: float, **hosts: ConnectionCounts) -> Reading:
     return Reading(at=at, hosts={"default": {f"instance={name}": one for name, one in hosts.items()}})
 
 
+def test_leaked_connections_have_a_row_where_the_site_tells_holders() -> None:
+    past = history(counts(3, holders={"idle": 3}), counts(9, holders={"idle": 3, "leaked": 6}))
+    shown = table(past)
+    assert (shown["default", "open"]["now"], shown["default", "leaked"]["now"]) == ("9", "6")
+    assert [value for _, _, figure, value in series(past) if figure == "leaked"] == [6]
+    earlier = table(history(counts(3), counts(9, holders={"unknown": 9})))
+    assert ("default", "leaked") not in earlier
+
+
 def test_each_host_of_a_federation_has_separate_rows() -> None:
     past = History()
     for at in (0, 2):

@@ -1,0 +1,303 @@
+"""What counting costs a site in instructions per request, by valgrind's callgrind, and in memory per process.
+
+    python benchmarks/instructions.py
+
+A worker of gunicorn serves the sample app's one-row read: with nothing, with loadlab, and with django-prometheus. One
+client sends the same request again and again, in windows of equally many; two windows tell how far a count repeats.
+Instructions of the kernel are not counted. Memory is that of the same workers without callgrind.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+import time
+from collections import defaultdict
+from contextlib import closing
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from itertools import product
+from pathlib import Path
+from platform import python_version
+from statistics import median
+from typing import TYPE_CHECKING, Any, Final
+
+import instrumentation
+from counted_site import apps as counted_site
+from instrumentation import AS_ITS_README_SAYS, BACKEND, BARE, OURS, Arm
+from rich.console import Console
+from rich.table import Table
+from workbench import watching, workbench
+
+from loadlab.errors import EnvironmentFaultError
+from loadlab.lab.application import ServerSetup, serving
+from loadlab.lab.memory import backend_bytes
+from loadlab.lab.project import Project
+from loadlab.model.config import Config
+from loadlab.model.plan import Plan
+from loadlab.system.ports import LOOPBACK
+from loadlab.system.programs import SystemProgram
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from workbench import Watch
+
+    from loadlab.lab.application import Application
+    from loadlab.lab.lab import Lab
+
+VALGRIND: Final = SystemProgram(name="valgrind", title="valgrind", install="apt-get install valgrind")
+WINDOWS: Final = 3
+REQUESTS: Final = 200
+WARMUP: Final = 100
+PATH: Final = "/entries/7/"
+FOLDER: Final = Path(__file__).resolve().parent
+BOOT_SECONDS: Final = 600.0
+DUMP_SECONDS: Final = 60.0
+POLL_SECONDS: Final = 0.01
+TOTALS: Final = "totals:"
+GOAL_RATIO: Final = 1.01
+GOAL_SHARE: Final = 0.5
+GOAL_MIB: Final = 2.0
+MIB: Final = 1 << 20
+PLAN: Final = Plan(servers={}, strategies={})
+KEEP_CLIENTS: Final = {"sync": False, "gthread": True}
+AGES: Final = {"CONN_MAX_AGE=None": None, "CONN_MAX_AGE=0": 0}
+PROCESSES_OF_PROMETHEUS: Final = "PROMETHEUS_MULTIPROC_DIR"
+
+# As its README says for servers of several processes, and as it is without that: its counts are those of one worker.
+THEIRS: Final = (
+    Arm(name="django-prometheus, database", extras=BACKEND),
+    Arm(name="django-prometheus", extras=AS_ITS_README_SAYS),
+    Arm(name="django-prometheus, one process", extras=AS_ITS_README_SAYS),
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Case:
+    """How the site is served."""
+
+    mode: str
+    age: str
+
+    def __str__(self) -> str:
+        return f"{self.mode}, {self.age}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Counted:
+    """Instructions per request of each window, and the worker's share of memory in bytes."""
+
+    instructions: list[float] = field(default_factory=list)
+    memory: list[float] = field(default_factory=list)
+
+
+Measured = dict[Case, dict[str, Counted]]  # case → arm → what was counted
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UnderCallgrind(ServerSetup):
+    """The same server with its workers under callgrind, which writes its files into `folder`."""
+
+    folder: Path
+
+    def argv(self, port: int) -> list[str]:
+        callgrind = ["--tool=callgrind", "--trace-children=yes", f"--dump-before={counted_site.FUNCTION}"]
+        files = f"--callgrind-out-file={self.folder}/%p"
+        return [str(VALGRIND.find()), "--quiet", *callgrind, files, *ServerSetup.argv(self, port)]
+
+
+class Client:
+    """Sends one request after the other, on a kept connection or on a new one each."""
+
+    def __init__(self, port: int, *, keep: bool) -> None:
+        self._connection = http.client.HTTPConnection(LOOPBACK, port, timeout=DUMP_SECONDS)
+        self._headers = {} if keep else {"Connection": "close"}
+
+    def get(self, path: str, times: int = 1) -> bytes:
+        """Raises EnvironmentFaultError: a response says that it failed."""
+        body = b""
+        for _ in range(times):
+            self._connection.request("GET", path, headers=self._headers)
+            response = self._connection.getresponse()
+            body = response.read()
+            if response.status != http.HTTPStatus.OK:
+                raise EnvironmentFaultError(f"{path} was answered with {response.status}")
+        return body
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class Counter:
+    """Reads how many instructions a worker has executed since the last look."""
+
+    def __init__(self, pid: int, folder: Path) -> None:
+        self._pid = pid
+        self._folder = folder
+        self._looks = 0
+
+    def look(self) -> int:
+        """Raises EnvironmentFaultError: callgrind writes nothing down."""
+        self._looks += 1
+        os.kill(self._pid, counted_site.SIGNAL)
+        file = self._folder / f"{self._pid}.{self._looks}"
+        deadline = time.monotonic() + DUMP_SECONDS
+        while time.monotonic() < deadline:
+            if file.exists() and TOTALS in (tail := file.read_text()[-100:]):
+                return int(tail.rpartition(TOTALS)[2])
+            time.sleep(POLL_SECONDS)
+        raise EnvironmentFaultError(f"callgrind did not write {file}")
+
+
+def measure(arms: Sequence[Arm], cases: Sequence[Case], watch: Watch, windows: int) -> Measured:
+    measured: Measured = {case: defaultdict(Counted) for case in cases}
+    with workbench(PLAN, watch) as lab:
+        steps = list(product(cases, arms))
+        for order, (case, arm) in enumerate(watch.over(steps, lambda step: f"{step[0]}: {step[1].name}")):
+            counted = measured[case][arm.name]
+            counted.instructions.extend(_instructions(arm, case, order, lab, windows))
+            counted.memory.extend(_memory(arm, case, order, round_, lab) for round_ in range(windows))
+    return measured
+
+
+def _instructions(arm: Arm, case: Case, order: int, lab: Lab, windows: int) -> list[float]:
+    folder = lab.scratch / f"callgrind-{order:04d}"
+    folder.mkdir()
+    setup = UnderCallgrind(folder=folder, **_served(arm, case, f"{order:04d}", lab))
+    with serving(setup, lab.register, lab.logs / f"{order:04d}-counted.log") as application:
+        client, pid = _warm(application, case)
+        with closing(client):
+            counter = Counter(pid, folder)
+            counter.look()
+            return [_window(client, counter) for _ in range(windows)]
+
+
+def _window(client: Client, counter: Counter) -> float:
+    client.get(PATH, REQUESTS)
+    return counter.look() / REQUESTS
+
+
+def _memory(arm: Arm, case: Case, order: int, round_: int, lab: Lab) -> float:
+    name = f"{order}-{round_}"
+    setup = ServerSetup(**_served(arm, case, name, lab))
+    with serving(setup, lab.register, lab.logs / f"{name}-memory.log") as application:
+        client, pid = _warm(application, case)
+        with closing(client):
+            client.get(PATH, REQUESTS)
+            return backend_bytes([pid]) or 0.0
+
+
+def _served(arm: Arm, case: Case, name: str, lab: Lab) -> dict[str, Any]:
+    """What both ways to serve have in common."""
+    counts = lab.scratch / f"django-prometheus-{name}"
+    counts.mkdir()
+    environment = {
+        "PYTHONHASHSEED": "0",
+        "PYTHONPATH": str(FOLDER),
+        "GUNICORN_CMD_ARGS": "--timeout 1200",  # a worker boots a hundred times slower
+        **({} if arm is THEIRS[-1] else {PROCESSES_OF_PROMETHEUS: str(counts)}),
+    }
+    return {
+        "server": Config(name=case.mode, parameters={"workers": 1}),
+        "strategy": Config(name="max_age", parameters={"max_age": AGES[case.age]}),
+        "database": lab.database,
+        "ledgers": lab.scratch / f"ledgers-{name}",
+        "project": Project(settings="counted_site.settings", boot_seconds=BOOT_SECONDS),
+        "instrumented": arm.instrumented,
+        "extras": instrumentation.Extras(
+            apps=arm.extras.apps,
+            middleware=arm.extras.middleware,
+            database=arm.extras.database,
+            environment=environment,
+        ),
+    }
+
+
+def _warm(application: Application, case: Case) -> tuple[Client, int]:
+    """A client of a worker which has opened its connections and specialised its bytecode, and the worker's pid."""
+    client = Client(application.port, keep=KEEP_CLIENTS[case.mode])
+    client.get(PATH, WARMUP)
+    return client, int(json.loads(client.get("/health/"))["pid"])
+
+
+def table(measured: Measured) -> Table:
+    made = Table(title="Cost of instrumentation in one worker", caption=_caption(measured))
+    made.add_column("served by")
+    made.add_column("site with")
+    for heading in ("instructions per request", "added", "ratio", "PSS, MiB", "added"):
+        made.add_column(heading, justify="right")
+    for case, counted in measured.items():
+        for arm, one in counted.items():
+            made.add_row(str(case), arm, *_cells(one, counted[BARE.name]), end_section=arm == [*counted][-1])
+    return made
+
+
+def _cells(one: Counted, bare: Counted) -> list[str]:
+    count, memory = median(one.instructions), median(one.memory) / MIB
+    spread = f"({min(one.instructions):,.0f} to {max(one.instructions):,.0f})"
+    cells = [f"{count:,.0f} {spread}", "", "1", f"{memory:.2f}", ""]
+    if one is not bare:
+        cells[1] = f"{_added(one, bare):,.0f}"
+        cells[2] = f"{count / median(bare.instructions):.4f}"
+        cells[4] = f"{memory - median(bare.memory) / MIB:+.2f}"
+    return cells
+
+
+def _added(one: Counted, bare: Counted) -> float:
+    return median(one.instructions) - median(bare.instructions)
+
+
+def _caption(measured: Measured) -> str:
+    windows = len(next(iter(measured.values()))[BARE.name].instructions)
+    programs = {name: version(name) for name in ("Django", "gunicorn", "psycopg2-binary")}
+    return (
+        f"{windows} windows of {REQUESTS} requests of one client after {WARMUP}, and {windows} boots for memory; median"
+        " (smallest to largest).\n"
+        f"Python {python_version()}, {', '.join(map(' '.join, programs.items()))}, valgrind {VALGRIND.version()}.\n"
+        f"Goal: at most {GOAL_RATIO}× where connections are kept, {GOAL_MIB:g} MiB, and {GOAL_SHARE:.0%} of what"
+        f" django-prometheus adds: {_against_goal(measured)}."
+    )
+
+
+def _against_goal(measured: Measured) -> str:
+    kept = {case: counted for case, counted in measured.items() if AGES[case.age] is None}
+    missed = [str(case) for case, counted in kept.items() if not all(_goals(counted))]
+    return f"missed with {', '.join(missed)}" if missed else "met"
+
+
+def _goals(counted: Mapping[str, Counted]) -> tuple[bool, bool, bool]:
+    bare, ours = counted[BARE.name], counted[OURS.name]
+    theirs = [_added(counted[arm.name], bare) for arm in THEIRS[1:] if arm.name in counted]
+    return (
+        median(ours.instructions) <= GOAL_RATIO * median(bare.instructions),
+        median(ours.memory) - median(bare.memory) <= GOAL_MIB * MIB,
+        all(_added(ours, bare) < GOAL_SHARE * added for added in theirs),
+    )
+
+
+def main() -> None:
+    arguments = _arguments()
+    if VALGRIND.lacks():
+        raise SystemExit(f"valgrind is not installed. Install it: {VALGRIND.install}")
+    cases = [Case(mode=mode, age=age) for mode, age in product(arguments.only or KEEP_CLIENTS, AGES)]
+    arms = (BARE, OURS, *(THEIRS if instrumentation.installed() else ()))
+    console = Console()
+    if not console.is_terminal:
+        console.width = 140
+    with watching("instructions") as watch:
+        measured = measure(arms, cases, watch, arguments.windows)
+    console.print(table(measured))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", action="append", choices=KEEP_CLIENTS, metavar="MODE", help=", ".join(KEEP_CLIENTS))
+    parser.add_argument("--windows", type=int, default=WINDOWS, metavar="N", help="(default: %(default)s)")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

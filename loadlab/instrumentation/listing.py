@@ -1,0 +1,73 @@
+"""Lists this project's open connections: whose each is, and what the settings say of its alias."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connections
+from django.db.utils import load_backend
+
+from loadlab.instrumentation import current
+from loadlab.instrumentation.database_settings import pool_in
+from loadlab.instrumentation.open_connections import notes_on, open_connections, place_of
+from loadlab.instrumentation.serving import of_command, serving
+from loadlab.listing.ordering import worst_first
+from loadlab.model.open_connections import AliasSettings, Listing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def listing() -> Listing:
+    """All that is open now, from the ledgers of the project's processes on this machine; the database is not asked.
+
+    Raises:
+        OSError: the ledgers cannot be read.
+    """
+    directory = current.directory()
+    found = open_connections(directory)
+    return Listing(
+        at=time.time(),
+        connections=worst_first(found),
+        aliases={alias: _settings(entry) for alias, entry in connections.databases.items()},
+        server=_server(one.process for one in found),
+        notes=notes_on(directory),
+        place=place_of(directory),
+    )
+
+
+def _settings(entry: dict[str, Any]) -> AliasSettings:
+    age = entry["CONN_MAX_AGE"]
+    known = isinstance(age, int | float)  # Django says what is wrong with anything else
+    return AliasSettings(
+        vendor=_vendor(entry["ENGINE"]), max_age=float(age) if known else None, pool=bool(pool_in(entry))
+    )
+
+
+def _vendor(engine: str) -> str:
+    with suppress(ImproperlyConfigured, ImportError):
+        return str(load_backend(engine).DatabaseWrapper.vendor)
+    return ""
+
+
+def _server(processes: Iterable[int]) -> str:
+    """The mode in which the project is served: the caller may be a management command, which serves nothing."""
+    known = serving()
+    if known is not None and known.mode:
+        return known.mode
+    for process in dict.fromkeys(processes):
+        found = of_command(_command_of(process))
+        if found is not None and found.mode:
+            return found.mode
+    return ""
+
+
+def _command_of(process: int) -> list[str]:
+    """Its command line, which may hold secrets; empty where the system does not tell it."""
+    with suppress(OSError):
+        return Path(f"/proc/{process}/cmdline").read_text(errors="replace").split("\0")
+    return []

@@ -1,0 +1,73 @@
+"""List this project's open connections: whose each is, and why it is open."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from django.core.management.base import BaseCommand, CommandError
+
+from loadlab.instrumentation import current
+from loadlab.instrumentation.asking import asked_listing
+from loadlab.instrumentation.listing import listing
+from loadlab.listing.documents import with_causes
+from loadlab.listing.rows import GROUPINGS
+from loadlab.listing.table import as_text
+from loadlab.model.text import escaped_in_json
+from loadlab.system.redrawing import redraw
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
+    from loadlab.model.open_connections import Listing
+    from loadlab.system.redrawing import Output
+
+EVERY_SECONDS: Final = 2.0
+
+
+class Command(BaseCommand):
+    help = (
+        "List this project's open connections: who holds each, which route, task or command opened it, what the"
+        " database says of it, and why it is open. Nothing is written."
+    )
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--by", choices=list(GROUPINGS), default="holder", help="group by (default: holder)")
+        parser.add_argument("--all", action="store_true", help="give each connection its own row")
+        parser.add_argument("--json", action="store_true", help="print JSON; with --watch one document per line")
+        parser.add_argument("--watch", action="store_true", help="list again and again, until Ctrl-C")
+        parser.add_argument(
+            "--every", type=float, default=EVERY_SECONDS, help=f"seconds between two (default: {EVERY_SECONDS:g})"
+        )
+        parser.add_argument("--ledgers-only", action="store_true", help="do not ask the database for its sessions")
+
+    def handle(self, **options: Any) -> None:  # noqa: ANN401
+        if options["every"] <= 0:
+            raise CommandError("--every must be more than 0 seconds.")
+        if not options["watch"]:
+            self.stdout.write(self._text(options, None, indent=1))
+            return
+        with suppress(KeyboardInterrupt):
+            redraw(cast("Output", self.stdout), lambda width: self._text(options, width), options["every"])
+
+    def _text(self, options: dict[str, Any], width: int | None, indent: int | None = None) -> str:
+        found = self._listing(asking=not options["ledgers_only"])
+        if options["json"]:
+            return escaped_in_json(json.dumps(with_causes(found), indent=indent))
+        return as_text(found, options["by"], each=options["all"], width=width)
+
+    def _listing(self, *, asking: bool) -> Listing:
+        try:
+            return asked_listing() if asking else listing()
+        except OSError as error:
+            raise CommandError(
+                f"The ledgers in {_folder()} cannot be read: {error}. Name another folder in LOADLAB['LEDGER_DIR']."
+            ) from error
+
+
+def _folder() -> str:
+    with suppress(OSError):
+        return str(current.directory())
+    return "the temporary folder"

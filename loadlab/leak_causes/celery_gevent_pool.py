@@ -1,0 +1,34 @@
+"""Tasks run in greenlets, each of which has its own connection, and something keeps it open at the task's end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from loadlab.leak_causes.base import LeakCause, abandoned, kept_for, more_than_spare, opened_by, share
+from loadlab.model.holders import GREENLET
+
+if TYPE_CHECKING:
+    from loadlab.leak_causes.base import Connections
+    from loadlab.model.open_connections import Listing
+
+
+class CeleryGeventPool(LeakCause):
+    """Celery closes connections around every task, unless CELERY_DB_REUSE_MAX or the project tells it not to."""
+
+    title: ClassVar[str] = "Celery's gevent pool"
+    rank: ClassVar[int] = 30
+
+    def found(self, listing: Listing) -> Connections:
+        return more_than_spare(
+            one for one in abandoned(listing) if one.thread_name == GREENLET and opened_by(one, "task")
+        )
+
+    def sentence(self, listing: Listing, found: Connections) -> str:
+        one, more = "belongs to the greenlet of a task that has ended", "belong to greenlets of tasks that have ended"
+        return share(listing, found, one=one, more=more)
+
+    def cure(self, listing: Listing, found: Connections) -> str:
+        return (
+            f"no later task finds them, at {kept_for(listing, found) or 'any CONN_MAX_AGE'}: remove CELERY_DB_REUSE_MAX"
+            " and whatever keeps Celery from closing them, or use Django's pool"
+        )

@@ -1,0 +1,46 @@
+"""A management command or another program runs for ever, and keeps a connection that it hardly uses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from loadlab.leak_causes.base import (
+    LONG_SECONDS,
+    LeakCause,
+    idle_for_long,
+    in_transaction,
+    is_command_s,
+    most_unused,
+    share,
+    unused_seconds,
+)
+
+if TYPE_CHECKING:
+    from loadlab.leak_causes.base import Connections
+    from loadlab.model.open_connections import Listing
+
+
+class CommandNeverReturns(LeakCause):
+    """Connections that a program holds outside of any request or task, and has not used for long."""
+
+    title: ClassVar[str] = "A command that never returns"
+    rank: ClassVar[int] = 55
+
+    def found(self, listing: Listing) -> Connections:
+        return tuple(
+            one
+            for one in listing.connections
+            if is_command_s(one)
+            and (idle_for_long(one) if in_transaction(one) else unused_seconds(one) >= LONG_SECONDS)
+        )
+
+    def sentence(self, listing: Listing, found: Connections) -> str:
+        names = ", ".join(dict.fromkeys(f"`{one.used_by}`" for one in found))
+        said = share(listing, found, one="is held", more="are held")
+        idle = f"not used {'it' if len(found) == 1 else 'them'} for {most_unused(found)}"
+        waits = ", and has a transaction open" if any(map(in_transaction, found)) else ""
+        return f"{said} by {names}, which runs outside of any request or task and has {idle}{waits}"
+
+    def cure(self, listing: Listing, found: Connections) -> str:  # noqa: ARG002
+        leave = "leave atomic() and " if any(map(in_transaction, found)) else ""
+        return f"have it {leave}call connections.close_all() before it waits"

@@ -1,0 +1,194 @@
+"""Joins a listing with what the database says: which of its sessions is which connection, and which are not ours.
+
+A connection and a session belong together if the database's number for both is the same, and the session is not younger
+than the connection: numbers are given anew once a session has ended. The text of a query tells nothing here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from loadlab.listing.ordering import worst_first
+from loadlab.model.holders import Holder
+from loadlab.model.open_connections import GONE, OpenConnection, Session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from loadlab.listing.sessions import Activity, Backend
+    from loadlab.model.open_connections import Listing
+
+    Rows = list[tuple[int, OpenConnection]]
+
+LARGEST_PID: Final = 1 << 22  # of a process of Linux; a pooler's numbers are random and of 31 or 32 bits
+SLACK_SECONDS: Final = 2.0  # between two clocks, and within a reading
+CONNECT_SECONDS: Final = 30.0  # the longest that a session is older than its connection, where that proves something
+BEGINNING_SECONDS: Final = 0.5  # from the start of a session to when the project counts it as open
+POSTGRESQL: Final = "postgresql"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asked:
+    """What a database said, of the connections of `aliases`; None where it is not known whose database it is.
+
+    The listing was read so many seconds `before` and `after` that. `pooled`: the question went through a pooler.
+    """
+
+    activity: Activity
+    aliases: tuple[str, ...] | None = None
+    before: float
+    after: float
+    pooled: bool = False
+
+
+def joined(before: Listing, after: Listing, asked: Sequence[Asked]) -> Listing:
+    """The later of two listings, with what databases have said between them.
+
+    Only both together tell whose a session is: a connection may have been closed in between, or opened.
+    """
+    joins = [_Join(before, after, one) for one in asked]
+    sessions = dict(found for join in joins for found in join.sessions())
+    ours = [replace(one, session=sessions.get(number)) for number, one in enumerate(after.connections)]
+    others = [one for join in joins for one in join.others()]
+    return replace(
+        after,
+        connections=worst_first([*ours, *others]),
+        asked=bool(asked),
+        limit=min((one.activity.limit for one in asked), default=None),
+        notes=(*after.notes, *(note for join in joins for note in join.notes())),
+    )
+
+
+class _Join:
+    """One database's sessions, and the connections that may be theirs: each by its place in the listing."""
+
+    def __init__(self, before: Listing, after: Listing, asked: Asked) -> None:
+        self._asked = asked
+        self._by_pid = {backend.pid: backend for backend in asked.activity.backends}
+        self._rows = {alias: rows for alias in self._candidates(after) if (rows := _rows_of(alias, after))}
+        self._pooled = [alias for alias, rows in self._rows.items() if self._is_pooled(rows)]
+        found = {alias: self._found(rows) for alias, rows in self._rows.items() if alias not in self._pooled}
+        self._found_of = {alias: one for alias, one in found.items() if self._is_here(alias, one)}
+        self._strange = [alias for alias in found if alias not in self._found_of]
+        earlier = [one for alias in self._found_of for _, one in _rows_of(alias, before)]
+        closed = {backend.pid for one in earlier if (backend := self._session_of(one, asked.before)) is not None}
+        self._ours = closed | {backend.pid for one in self._found_of.values() for backend in one.values()}
+
+    def _candidates(self, listing: Listing) -> Iterable[str]:
+        if self._asked.aliases is not None:
+            return self._asked.aliases
+        of_postgresql = [alias for alias, one in listing.aliases.items() if one.vendor == POSTGRESQL]
+        return of_postgresql or dict.fromkeys(one.alias for one in listing.connections)
+
+    def _is_pooled(self, rows: Rows) -> bool:
+        impossible = sum(not 0 <= one.backend <= LARGEST_PID for _, one in rows)
+        return self._asked.pooled or 2 * impossible > len(rows)
+
+    def _found(self, rows: Rows) -> dict[int, Backend]:
+        found = ((number, self._session_of(one, -self._asked.after)) for number, one in rows)
+        return {number: backend for number, backend in found if backend is not None}
+
+    def _session_of(self, one: OpenConnection, since_seconds: float) -> Backend | None:
+        """Its session, if there is one; the listing was read so many seconds before the database was asked."""
+        backend = self._by_pid.get(one.backend)
+        if backend is None or _older_by(backend, one, since_seconds) < -SLACK_SECONDS:
+            return None
+        return backend
+
+    def _is_here(self, alias: str, found: dict[int, Backend]) -> bool:
+        """Whether the alias is of this database. Two servers may well have the same number for two sessions."""
+        if not found:
+            return False
+        if self._asked.aliases is not None or len(self._rows) == 1:
+            return True
+        rows = dict(self._rows[alias])
+        near = (_older_by(backend, rows[n], -self._asked.after) for n, backend in found.items())
+        return 2 * sum(older < CONNECT_SECONDS for older in near) >= len(rows)
+
+    def sessions(self) -> Iterator[tuple[int, Session]]:
+        """What the database says of each connection that is in its count, or was."""
+        for alias, found in self._found_of.items():
+            yield from ((number, backend.session) for number, backend in found.items())
+            yield from ((number, Session(state=GONE)) for number in self._gone(alias))
+
+    def _gone(self, alias: str) -> list[int]:
+        """Those that the database has ended: they were open when it was asked, and it has no such session."""
+        found, since = self._found_of[alias], self._asked.after + SLACK_SECONDS
+        return [
+            number
+            for number, one in self._rows[alias]
+            if number not in found and one.backend and (one.opened_seconds is None or one.opened_seconds > since)
+        ]
+
+    def others(self) -> Iterator[OpenConnection]:
+        """Sessions that no process of the project has; none where that cannot be told."""
+        alias = next(iter([*self._found_of, *(self._asked.aliases or ())]), "")
+        for backend in self._strangers():
+            if not self._is_new(backend):
+                yield OpenConnection(
+                    alias=alias,
+                    holder=Holder.NOT_OURS,
+                    backend=backend.pid,
+                    opened_seconds=backend.seconds,
+                    used_seconds=backend.session.state_seconds,
+                    session=backend.session,
+                )
+
+    def _strangers(self) -> list[Backend]:
+        if self._pooled or (self._strange and not self._found_of):
+            return []
+        return [backend for backend in self._asked.activity.backends if backend.pid not in self._ours]
+
+    def _is_new(self, backend: Backend) -> bool:
+        """Whether it began after the first reading, so that one of ours may have been opened and closed unseen."""
+        return backend.seconds is not None and backend.seconds < self._asked.before + BEGINNING_SECONDS
+
+    def notes(self) -> Iterator[str]:
+        seen = self._asked.activity
+        for alias in self._pooled:
+            yield (
+                f"{alias}: a pooler is between the project and the database, and has its own numbers for connections."
+                f" Which of the {len(seen.backends)} sessions of database {seen.database} serve this project cannot be"
+                " told, nor which are not ours."
+            )
+        for alias in self._strange:
+            yield (
+                f"{alias}: database {seen.database} knows none of its {_connections(len(self._rows[alias]))}. A pooler"
+                " may be in between, or another database was asked; no session is called not ours for it."
+            )
+        yield from self._notes_of_sessions()
+
+    def _notes_of_sessions(self) -> Iterator[str]:
+        seen = self._asked.activity
+        for alias in self._found_of:
+            if gone := len(self._gone(alias)):
+                yield f"{alias}: the database has ended {_connections(gone)} that the project still holds."
+        if new := sum(map(self._is_new, self._strangers())):
+            yield f"Sessions of {seen.database} that began while this was read: {new}. Whose they are is not known."
+        if hidden := seen.hidden:
+            yield (
+                f"The role {seen.role} may not see what {hidden} sessions of other roles do. To see it, grant the role"
+                " pg_read_all_stats or pg_monitor."
+            )
+        unnumbered = sum(not one.backend for alias in self._found_of for _, one in self._rows[alias])
+        if unnumbered and self._strangers():
+            yield (
+                f"The database's numbers of {_connections(unnumbered)} of this project are not known: as many of those"
+                " that are listed as not ours may be ours."
+            )
+
+
+def _rows_of(alias: str, listing: Listing) -> Rows:
+    return [(number, one) for number, one in enumerate(listing.connections) if one.alias == alias]
+
+
+def _older_by(backend: Backend, one: OpenConnection, since_seconds: float) -> float:
+    """By how many seconds the session is older than the connection; 0 where one of the two ages is not known."""
+    if backend.seconds is None or one.opened_seconds is None:
+        return 0.0
+    return backend.seconds - one.opened_seconds - since_seconds
+
+
+def _connections(count: int) -> str:
+    return f"{count} connection{'' if count == 1 else 's'}"

@@ -1,0 +1,108 @@
+"""The site whose views leak, on a real server and PostgreSQL, and the listing of what it has open."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from patience import await_that
+
+from loadlab.instrumentation.open_connections import open_connections
+from loadlab.lab.application import Extras
+from loadlab.lab.clients import ClientPool
+from loadlab.lab.project import OVERRIDDEN_SETTINGS, Project
+from loadlab.lab.served_site import boot_site
+from loadlab.leak_causes import named, verdict
+from loadlab.model.open_connections import AliasSettings, Listing, Session
+from loadlab.plan.members import config_of
+from loadlab.strategies import STRATEGIES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from loadlab.lab.application import Application
+    from loadlab.lab.lab import Lab
+    from loadlab.model.config import Config
+    from loadlab.model.open_connections import NamedCause
+
+TESTS: Final = Path(__file__).resolve().parents[1]
+CLIENTS: Final = 4
+SESSIONS: Final = """
+SELECT pid, state, extract(epoch FROM clock_timestamp() - state_change)::float8 FROM pg_stat_activity
+WHERE datname = %s AND backend_type = 'client backend'
+"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LeakingSite:
+    lab: Lab
+    application: Application
+    settings: AliasSettings
+
+    def ask(self, path: str, each: int = 1, clients: int = CLIENTS) -> None:
+        """So many requests of each client, all clients at once, each on a new connection to the server."""
+        asking = ClientPool(self.application.port, clients, keep_alive=False)
+        assert asking.ask(path, each) == 0, self.application.program.log_tail()
+
+    def listing(self) -> Listing:
+        return listed(self.lab, self.application.ledgers, {"default": self.settings, "replica": self.settings})
+
+    def await_causes(self, **counts: int | range) -> dict[str, NamedCause]:
+        """The causes, once they are these with so many connections each, and no others."""
+
+        def are_these() -> bool:
+            seen = {cause.name: len(cause.connections) for cause in named(self.listing())}
+            return seen.keys() == counts.keys() and all(_fits(seen[name], counts[name]) for name in counts)
+
+        await_that(are_these, lambda: verdict(self.listing()))
+        return {cause.name: cause for cause in named(self.listing())}
+
+
+def _fits(count: int, wanted: int | range) -> bool:
+    return count in wanted if isinstance(wanted, range) else count == wanted
+
+
+def listed(lab: Lab, ledgers: Path, aliases: dict[str, AliasSettings]) -> Listing:
+    """What is open now, with what PostgreSQL says of each connection."""
+    found = open_connections(ledgers)
+    lab.cursor.execute(SESSIONS, [lab.database.name])
+    sessions = {pid: Session(state=state or "", state_seconds=since) for pid, state, since in lab.cursor.fetchall()}
+    joined = tuple(replace(one, session=sessions.get(one.backend)) for one in found)
+    return Listing(at=time.time(), connections=joined, aliases=aliases, asked=True)
+
+
+def aged(max_age: float | None) -> Config:
+    return config_of(STRATEGIES, "max_age", {"max_age": max_age}, "strategy")
+
+
+@contextmanager
+def leaking_site(  # noqa: PLR0913
+    lab: Lab,
+    folder: Path,
+    server: Config,
+    strategy: Config,
+    *,
+    driver: str = "psycopg2",
+    garbage: bool = False,
+    **environment: str,
+) -> Iterator[LeakingSite]:
+    """Serve it; only with `garbage` does Python collect garbage there."""
+    places = [TESTS / "projects" / "leaks", TESTS / "fixes"]
+    project = Project(
+        settings="leaks.settings",
+        environment={"DJANGO_SETTINGS_MODULE": OVERRIDDEN_SETTINGS, "PYTHONPATH": os.pathsep.join(map(str, places))},
+        driver=driver,
+    )
+    extras = Extras(apps=() if garbage else ["no_garbage_collection.NoGarbageCollection"], environment=environment)
+    ledgers = folder / "ledgers"
+    with boot_site(
+        lab, server, strategy, project=project, ledgers=ledgers, log=folder / "log", extras=extras
+    ) as booting:
+        pool = strategy.name == "pool"
+        age: Any = 0 if pool else strategy.parameters.get("max_age", 0)
+        settings = AliasSettings(vendor="postgresql", max_age=age, pool=pool)
+        yield LeakingSite(lab=lab, application=booting.ready().application, settings=settings)

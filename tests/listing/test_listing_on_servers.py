@@ -1,0 +1,175 @@
+"""On a real server and PostgreSQL: page, commands and pg_stat_activity agree to the last connection."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import psycopg2
+import pytest
+from listed_site import HOSTILE, TOKEN, ListedSite, listed_site
+from patience import PATIENCE_SECONDS, await_that
+
+from loadlab.system.ports import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from command_line import CommandLine, Outcome
+
+    from loadlab.lab.lab import Lab
+
+pytestmark = pytest.mark.process
+
+REQUESTS = 12
+SECRETS = ("canary", "SELECT", TOKEN)
+
+
+@pytest.fixture(scope="module")
+def leaking(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ListedSite]:
+    with listed_site(lab, tmp_path_factory.mktemp("leaking")) as site:
+        site.ask(count=REQUESTS)
+        site.ask("/evil%1B%5B2J%0A%09name%E2%80%AE/")
+        yield site
+
+
+def listed(site: ListedSite, loadlab: CommandLine, *more: str) -> Outcome:
+    metrics = ("--metrics", f"{site.url}/metrics", "--token", "env:SHOP_TOKEN")
+    return loadlab("connections", *metrics, *more, **site.dsn())
+
+
+def by_holder(document: dict[str, Any]) -> dict[str, int]:
+    holders = [one["holder"] for one in document["connections"]]
+    return {holder: holders.count(holder) for holder in sorted(set(holders))}
+
+
+def backends(document: dict[str, Any]) -> list[int]:
+    return sorted(one["backend"] for one in document["connections"])
+
+
+def test_a_leak_is_listed_alike_by_page_commands_and_postgresql(leaking: ListedSite, loadlab: CommandLine) -> None:
+    page = json.loads(leaking.page())
+    told = listed(leaking, loadlab, "--dsn", "env:SHOP_DSN", "--json")
+    assert told.code == 0, told.stderr
+    command, manage = json.loads(told.stdout), json.loads(leaking.manage("loadlab_connections", "--json"))
+    folder = loadlab("connections", "--ledgers", leaking.ledgers, "--json")
+    known = leaking.backends()
+    assert len(known) >= REQUESTS
+    for document in (page, command, manage, json.loads(folder.stdout)):
+        assert backends(document) == known
+        assert by_holder(document)["leaked"] == REQUESTS + 2  # the hostile request and its thread
+    for document in (command, manage):
+        assert {one["session"]["state"] for one in document["connections"]} == {"idle"}
+        assert "notes" not in document
+        assert "per_request_threads" in [cause["name"] for cause in document["causes"]]
+    assert {page["server"], command["server"], manage["server"]} == {"threaded"}
+    assert page["aliases"] == {"default": {"vendor": "postgresql", "max_age": 600.0}}
+
+
+def test_the_leak_is_told_in_words_with_the_route_that_opened_it(leaking: ListedSite, loadlab: CommandLine) -> None:
+    for text in (listed(leaking, loadlab).stdout, leaking.page("?format=text"), leaking.manage("loadlab_connections")):
+        verdict, _, table = text.partition("\n\n")
+        assert "belong to threads that have ended; opened by `shop/<int:pk>/`" in verdict
+        assert "CONN_MAX_AGE=600 under a server with a thread for each client, as runserver is" in verdict
+        assert "dead thread: leaked" in table
+
+
+def test_sessions_of_other_programs_are_not_ours(leaking: ListedSite, loadlab: CommandLine) -> None:
+    dsn = f"{leaking.dsn()['SHOP_DSN']} application_name=report passfile={leaking.dsn()['PGPASSFILE']}"
+    with psycopg2.connect(dsn) as other:
+        other.cursor().execute("SELECT 1")
+        await_that(lambda: by_holder(json.loads(leaking.manage("loadlab_connections", "--json"))).get("not_ours"))
+        manage = json.loads(leaking.manage("loadlab_connections", "--json"))
+        command = json.loads(listed(leaking, loadlab, "--dsn", "env:SHOP_DSN", "--json").stdout)
+        for document in (manage, command):
+            assert backends(document) == leaking.backends()
+            (stranger,) = (one for one in document["connections"] if one["holder"] == "not_ours")
+            assert stranger["backend"] == other.info.backend_pid
+            assert stranger["session"]["state"] == "idle in transaction"
+            assert stranger["session"]["application"] == "report"
+        other.rollback()
+    other.close()
+
+
+def test_a_database_that_refuses_leaves_the_listing_and_says_so(leaking: ListedSite, loadlab: CommandLine) -> None:
+    closed = {"SHOP_DSN": f"host=127.0.0.1 port={free_port()} user=nobody dbname=shop password=canary-password-80"}
+    known = ("--metrics", f"{leaking.url}/metrics", "--token", "env:SHOP_TOKEN", "--dsn", "env:SHOP_DSN")
+    told = loadlab("connections", *known, **{**leaking.dsn(), **closed})
+    assert told.code == 3
+    assert "opened by `shop/<int:pk>/`" in told.stdout
+    assert "The database was not asked" in told.stdout
+    assert "PostgreSQL refused the connection" in told.stderr
+    assert "canary" not in told.stdout + told.stderr
+    databases = json.loads(leaking.environment["SHOP_DATABASES"])
+    databases["default"] |= {"PORT": str(free_port()), "PASSWORD": "canary-password-80"}
+    text = leaking.manage("loadlab_connections", SHOP_DATABASES=json.dumps(databases))
+    assert "opened by `shop/<int:pk>/`" in text
+    assert "default: the database was not asked: connection " in text
+    assert "canary" not in text
+
+
+def test_a_role_that_may_not_see_others_is_told_what_to_grant(leaking: ListedSite) -> None:
+    observer = leaking.lab.database.observer
+    with psycopg2.connect(**observer, dbname=leaking.lab.database.name) as other:
+        other.cursor().execute("SELECT 1")
+        await_that(lambda: "not ours: 1" in leaking.manage("loadlab_connections"))
+        text = leaking.manage("loadlab_connections")
+        assert "may not see what 1 sessions of other roles do. To see it, grant the role pg_read_all_stats" in text
+        assert "state hidden" in text
+        document = json.loads(leaking.manage("loadlab_connections", "--json"))
+        assert backends(document) == leaking.backends()
+    other.close()
+
+
+def test_a_management_command_watches_until_ctrl_c(leaking: ListedSite) -> None:
+    command = [sys.executable, "-m", "django", "loadlab_connections", "--watch", "--every", "0.1", "--json"]
+    output = leaking.folder / "watched"
+    with (
+        output.open("wb") as written,
+        subprocess.Popen(command, cwd=leaking.folder, env=dict(leaking.environment), stdout=written) as watching,
+    ):
+        await_that(lambda: output.read_text().count("\n") >= 2)
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait(PATIENCE_SECONDS) == 0
+    assert backends(json.loads(output.read_text().splitlines()[0])) == leaking.backends()
+
+
+def test_what_a_listing_shows_is_fit_for_a_terminal_and_no_secret(leaking: ListedSite, loadlab: CommandLine) -> None:
+    text = listed(leaking, loadlab, "--dsn", "env:SHOP_DSN", "--all").stdout
+    shown = [text, leaking.page("?format=text"), leaking.page(), leaking.manage("loadlab_connections", "--all")]
+    assert all("evil" in one for one in shown)
+    for one in shown:
+        assert all(line.isprintable() for line in one.split("\n"))
+        assert HOSTILE not in one
+        assert [secret for secret in SECRETS if secret in one] == []
+
+
+def test_a_healthy_server_has_one_idle_connection_and_no_cause(
+    lab: Lab, loadlab: CommandLine, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with listed_site(lab, tmp_path_factory.mktemp("healthy"), "--nothreading") as site:
+        site.ask(count=REQUESTS)
+        page, known = json.loads(site.page()), site.backends()
+        manage = json.loads(site.manage("loadlab_connections", "--json"))
+        command = json.loads(listed(site, loadlab, "--dsn", "env:SHOP_DSN", "--json").stdout)
+        for document in (page, manage, command):
+            ours = [one["backend"] for one in document["connections"] if one["holder"] != "not_ours"]
+            assert len(ours) == 1
+            assert set(ours) <= set(known)
+            (one,) = (one for one in document["connections"] if one["holder"] == "idle")
+            assert one["served"] >= REQUESTS
+        assert (command["causes"], manage["causes"]) == ([], [])
+
+
+def test_a_watch_lists_again_until_it_is_stopped(leaking: ListedSite, loadlab: CommandLine) -> None:
+    known = ("--metrics", f"{leaking.url}/metrics", "--token", "env:SHOP_TOKEN", "--dsn", "env:SHOP_DSN")
+    with loadlab.started("connections", *known, "--watch", "--every", "0.1", "--json", **leaking.dsn()) as watching:
+        watching.wait_until(lambda: watching.stdout.read_text().count("\n") >= 2)
+        watching.popen.send_signal(signal.SIGINT)
+        outcome = watching.outcome()
+    assert (outcome.code, outcome.stderr) == (0, "")
+    first, second, *_ = (json.loads(line) for line in outcome.stdout.splitlines()[:2])
+    assert backends(first) == backends(second) == leaking.backends()

@@ -1,0 +1,1 @@
+"""Each of which never returns."""

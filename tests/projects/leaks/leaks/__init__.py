@@ -1,0 +1,1 @@
+"""A site each of whose views leaves connections open in its own way."""

@@ -1,0 +1,52 @@
+"""A text that changes: in its place on a real terminal, and one after the other elsewhere."""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import os
+import struct
+import termios
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from loadlab.system.redrawing import ANEW, redraw
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pytest
+
+
+def twice(text: str) -> tuple[Callable[[int | None], str], list[int | None]]:
+    """Makes the text two times, and keeps the widths that it is asked for; then Ctrl-C comes."""
+    widths: list[int | None] = []
+
+    def make(width: int | None) -> str:
+        widths.append(width)
+        if len(widths) > 2:
+            raise KeyboardInterrupt
+        return text
+
+    return make, widths
+
+
+def test_a_terminal_is_cleared_and_keeps_what_it_has_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    ours, theirs = os.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 4, 60, 0, 0))
+    make, widths = twice("a\nb\nc\nd\ne")
+    with os.fdopen(theirs, "w") as terminal, suppress(KeyboardInterrupt):
+        redraw(terminal, make, 0.001)
+    shown = os.read(ours, 1000).decode().replace("\r\n", "\n")
+    os.close(ours)
+    assert shown == 2 * f"{ANEW}a\nb\n… 3 more lines\n"
+    assert widths == [60, 60, 60]
+
+
+def test_a_pipe_gets_one_text_after_the_other() -> None:
+    make, widths = twice("a\nb\nc")
+    output = io.StringIO()
+    with suppress(KeyboardInterrupt):
+        redraw(output, make, 0.001)
+    assert (output.getvalue(), widths) == ("a\nb\nc\na\nb\nc\n", [None, None, None])
