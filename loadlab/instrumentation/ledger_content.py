@@ -30,10 +30,12 @@ class LedgerContent:
 
     def __init__(self, content: bytes) -> None:
         whole, rest = divmod(len(content) - layout.ROWS_OFFSET, layout.SEGMENT_BYTES)
-        if whole < 0 or rest:
+        if whole < 0 or rest % (layout.ROW_CELLS * layout.CELL_BYTES):
             raise DamagedError("not the length of a ledger")
         self._bytes = memoryview(content)
         self.cells = self._bytes.cast("q")
+        if rest and not self.cells[layout.GROWING_CELL]:
+            raise DamagedError("a part of a ledger")
         if self.cells[layout.MAGIC_CELL] != layout.MAGIC or self.cells[layout.VERSION_CELL] != layout.VERSION:
             raise DamagedError("not a ledger of this version")
         self.has_holders = bool(self.cells[layout.HOLDERS_CELL])

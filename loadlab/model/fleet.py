@@ -151,9 +151,10 @@ class Dispatch:
 class Collector:
     """What Python's garbage collector counts in a process, in shares of what it waits for until it searches.
 
-    A request adds `busy` while it is under way, the share `early` of it before it connects or once it has let go of its
-    connection, and `left` is what stays of that when it has ended. A new process has counted `first` before its first
-    request, after `searches` of the youngest generation since the last of the second.
+    A request adds `busy` while it is under way, and `left` is what stays of that when it has ended. Of the requests
+    that bring a search about, the share `early` has no connection yet that the search could find in use. A new process
+    has counted `first` before its first request, after `searches` of the youngest generation since the last of the
+    second.
     """
 
     busy: float
