@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test check pure bench bench-generator bench-verdict bench-fleet mutants error-rates fleet-validation fleet-sites dashboards dashboards-tables lint clean cli-reference
+.PHONY: run test check pure bench bench-instructions bench-generator bench-verdict bench-fleet mutants error-rates fleet-validation fleet-sites dashboards dashboards-tables lint clean cli-reference
 
 run: $(VENV)/lab
 	@$(BIN)/loadlab run --live
@@ -27,6 +27,10 @@ lint: $(VENV)/dev
 
 bench: $(VENV)/bench
 	@$(BIN)/python benchmarks/bench.py
+
+# What counting costs a site in instructions per request and in memory; wants valgrind (apt-get install valgrind). Half an hour.
+bench-instructions: $(VENV)/bench
+	@$(BIN)/python benchmarks/instructions.py
 
 bench-generator: $(VENV)/bench-generator
 	@$(BIN)/python benchmarks/generator.py
@@ -61,7 +65,7 @@ fleet-validation: $(VENV)/lab
 
 # The README's day of three sites, from the calibration of that validation; some minutes.
 fleet-sites: $(VENV)/lab
-	@$(BIN)/python benchmarks/sites.py $(VALIDATION)/calibration --write
+	@$(BIN)/python benchmarks/sites.py $(VALIDATION)/calibration/run --write
 
 # What Grafana loads, from dashboards/source/.
 dashboards: $(VENV)/dev

@@ -7,6 +7,7 @@ import argparse
 import access_log
 import distance
 import instrumentation
+import listing
 import observation
 import overhead
 import proxy
@@ -21,6 +22,7 @@ BENCHMARKS = {
     "observation": observation.run,
     "reports": reports.run,
     "scrape": scrape.run,
+    "listing": listing.run,
     "proxy": proxy.run,
     "distance": distance.run,
     "access_log": access_log.run,

@@ -23,6 +23,7 @@ PLACES: Final = {
     "Add a fault": "loadlab/faults/accept_stalls.py",
     "Add a dashboard": "dashboards/source/boards/waits.py",
     "Add a claim": "loadlab/claims/no_time_out.py",
+    "Add a cause of leaks": "loadlab/leak_causes/waits_for_lock.py",
     "Add a traffic": "loadlab/fleet/traffic/ramp.py",
     "Add an event": "loadlab/fleet/events/out_of_memory.py",
 }

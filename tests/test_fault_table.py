@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-FAULTS: Final = 92
+FAULTS: Final = 95
 FACTS: Final = 23
 
 

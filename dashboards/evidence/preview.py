@@ -48,13 +48,14 @@ def _panel(dashboard: str, panel: dict[str, Any], api: Api, span: Span) -> dict[
         "matrix": [matrix[0]["options"][field] for field in ("rowField", "columnField")] if matrix else None,
         "unit": defaults["unit"],
         "steps": defaults.get("thresholds", {}).get("steps", []),
+        "alarming": list(_overridden(panel, "color")),
         "stacked": "stacking" in defaults.get("custom", {}),
         "queries": _queries(dashboard, panel, api, span),
     }
 
 
 def _queries(dashboard: str, panel: dict[str, Any], api: Api, span: Span) -> list[dict[str, Any]]:
-    units = {one["matcher"]["options"]: one["properties"][0]["value"] for one in panel["fieldConfig"]["overrides"]}
+    units = _overridden(panel, "unit")
     targets = [one for one in TARGETS if (one.dashboard, one.panel) == (dashboard, panel["title"])]
     return [
         {
@@ -64,6 +65,16 @@ def _queries(dashboard: str, panel: dict[str, Any], api: Api, span: Span) -> lis
         }
         for target, legend in zip(targets, panel["targets"], strict=True)
     ]
+
+
+def _overridden(panel: dict[str, Any], what: str) -> dict[str, Any]:
+    """By the names of series, what overrides that property of theirs."""
+    return {
+        one["matcher"]["options"]: found["value"]
+        for one in panel["fieldConfig"]["overrides"]
+        for found in one["properties"]
+        if found["id"] == what
+    }
 
 
 def _series(series: Answer, legend: str, span: Span) -> dict[str, Any]:

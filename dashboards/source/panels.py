@@ -30,7 +30,10 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Panel:
-    """One question of a dashboard: what it shows, what is good, and what to do if it is not."""
+    """One question of a dashboard: what it shows, what is good, and what to do if it is not.
+
+    Series whose names are in `alarming` are red: they should not be there.
+    """
 
     title: str
     shows: str
@@ -43,6 +46,7 @@ class Panel:
     width: int = 8
     height: int = 8
     stacked: bool = False
+    alarming: tuple[str, ...] = ()
     highest: float | None = None
     rows: str = "server"
     columns: str = "max_age"

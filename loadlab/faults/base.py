@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Acts = Literal["throughout", "before_window", "at_instant"]
 # What a fault cannot do without; plan/faults.py has the words for each, and says where it is there.
-Need = Literal["own_postgresql", "pooler", "replaced_worker", "reload", "linux"]
+Need = Literal["own_postgresql", "pooler", "replaced_worker", "reload", "linux", "same_user"]
 # What the target and its clients do when something that they need is gone: it is what the fault is about.
 BY_A_FAULT: Final = frozenset({Cause.TARGET_STOOD_STILL, Cause.TASKS_DROPPED, Cause.SENT_LATE, Cause.USERS_IDLE})
 
@@ -40,13 +40,13 @@ class RestartDatabase(Protocol):
 class FaultContext:
     """What a fault can act on.
 
-    `database` is as the target reaches it; programs that a fault starts are noted in `register`, and log to `log`.
-    `restart_database` restarts the PostgreSQL of the lab, and `fail_over_database` leads to its standby, if it has one;
-    both are None where it is the user's.
+    `database` is as the target reaches it, and `ledgers` the folder of its ledgers; programs that a fault starts are
+    noted in `register`, and log to `log`. `restart_database` restarts the PostgreSQL of the lab, and
+    `fail_over_database` leads to its standby, if it has one; both are None where it is the user's.
 
     At an instant there are also the target's `server`, the `reload_signal` that has it replace its workers, the pids of
-    its `workers` now, the `bouncer` in between if there is one, the folder of the `ledgers`, and the `handle` of what
-    the fault itself has `prepared`.
+    its `workers` now, the `bouncer` in between if there is one, and the `handle` of what the fault itself has
+    `prepared`.
     """
 
     database: Database
@@ -101,6 +101,11 @@ class Fault(ABC):
     expected: ClassVar[frozenset[Cause]] = BY_A_FAULT
     bound: ClassVar[Bound | None] = None
     through_proxy: ClassVar[bool] = False
+
+    @classmethod
+    def missing(cls) -> Mapping[str, str]:
+        """What it needs of this machine and is not there, and how to get each."""
+        return {}
 
     def prepared(self, context: FaultContext) -> AbstractContextManager[FaultEffect]:
         """What has to be there before the target starts so that the fault can be applied later, e.g. a proxy.

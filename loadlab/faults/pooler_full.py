@@ -1,4 +1,4 @@
-"""Others take all clients that PgBouncer lets in, for a while: it turns new ones away."""
+"""Others take all that PgBouncer has to give for a while: clients that it lets in, or its connections to PostgreSQL."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import psycopg2
 from psycopg2.extensions import make_dsn
@@ -14,6 +14,7 @@ from psycopg2.extensions import make_dsn
 from loadlab.errors import EnvironmentFaultError
 from loadlab.faults._refilling import FILL_SECONDS, Refilling
 from loadlab.faults.base import Acts, Fault, FaultEffect, Need
+from loadlab.services.pool_slots import PoolSlots
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,11 +25,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PoolerFull(Fault):
-    """Clients of another database take what is left of max_client_conn, and what the target gives back."""
+    """Which `limit` of PgBouncer is reached.
+
+    "max_client_conn": clients of another database take what is left, and what the target gives back; new ones are
+    turned away. "default_pool_size": clients of the target's pool sit in transactions on all connections to PostgreSQL
+    that the target gives back; it waits, for query_wait_timeout at most. Their waits are in the pooler's, and no other
+    count has them.
+    """
 
     acts: ClassVar[Acts] = "at_instant"
     lasting: ClassVar[bool] = True
     needs: ClassVar[tuple[Need, ...]] = ("pooler",)
+
+    limit: Literal["max_client_conn", "default_pool_size"] = "max_client_conn"
 
     @contextmanager
     def applied(self, context: FaultContext) -> Iterator[FaultEffect]:
@@ -37,10 +46,25 @@ class PoolerFull(Fault):
         """
         if context.bouncer is None:
             raise EnvironmentFaultError("There is no PgBouncer between the target and PostgreSQL.")
-        with ExitStack() as clients:
-            _fill_up(context.bouncer, clients)
-            with Refilling("pooler_full", partial(_refill, context.bouncer, clients)):
-                yield FaultEffect()
+        full = _without_clients if self.limit == "max_client_conn" else _without_servers
+        with full(context.bouncer):
+            yield FaultEffect()
+
+
+@contextmanager
+def _without_servers(bouncer: Bouncer) -> Iterator[None]:
+    with PoolSlots(bouncer) as slots:
+        slots.hold_all(FILL_SECONDS)
+        with Refilling("pooler_full", slots.go_on):
+            yield
+
+
+@contextmanager
+def _without_clients(bouncer: Bouncer) -> Iterator[None]:
+    with ExitStack() as clients:
+        _fill_up(bouncer, clients)
+        with Refilling("pooler_full", partial(_refill, bouncer, clients)):
+            yield
 
 
 def _fill_up(bouncer: Bouncer, clients: ExitStack) -> None:

@@ -166,6 +166,7 @@ def together(uses: Sequence[Uses]) -> Spread:
         lazy_threads=sum(use.lazy_odds for use in uses) > 0,
         collector=_collector(uses),
         cold_seconds=median(use.spread.cold_seconds for use in uses),
+        ahead_seconds=median(use.spread.ahead_seconds for use in uses),
         collected_after=garbage.lags(garbage.merged(use.garbage for use in uses), LAGS),
         requests=sum(use.spread.requests for use in uses),
         by_process=most.spread.by_process,

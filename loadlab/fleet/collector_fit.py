@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
-from statistics import median
+from statistics import fmean, median
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from loadlab.instrumentation.uses_file import Use
     from loadlab.model.fleet import Counts, Numbers
 
-SHARES: Final = tuple(each / 20 for each in range(21))
+HALVINGS: Final = 6  # to find the share of early searches within 1/64
+REPLAYS: Final = 4  # of each: chance decides which searches are early
 FEWEST: Final = 20  # steps from use to use, to tell what requests add
 LEAST: Final = 1e-4  # a share that a request leaves behind; less brings no search about
 
@@ -87,19 +88,29 @@ def _counted(uses: Iterable[Use]) -> Iterator[_Counted]:
 
 
 def _early(collector: Collector, processes: Sequence[_Counted]) -> float:
-    """The share with which connections wait for as long as they did, all together."""
+    """The share with which connections wait for as long as they did, all together: the less, the more are early."""
     left = [
         one for one in processes if any(use.collected for use in one.uses) and not any(use.closed for use in one.uses)
     ]
     if not left:
         return 0.0
     waited = sum(_waited(one.uses, [use.collected for use in one.uses]) for one in left)
-    return min(SHARES, key=lambda share: abs(_waiting(replace(collector, early=share), left) - waited))
+    low, high = 0.0, 1.0
+    for _ in range(HALVINGS):
+        share = (low + high) / 2
+        if _waiting(replace(collector, early=share), left) > waited:
+            low = share
+        else:
+            high = share
+    return (low + high) / 2
 
 
 def _waiting(collector: Collector, processes: Sequence[_Counted]) -> float:
     """How long connections wait, all together, where the collector counts so."""
-    return sum(_waited(one.uses, replayed(_begun(collector, [one]), one.uses)) for one in processes)
+    return fmean(
+        sum(_waited(one.uses, replayed(_begun(collector, [one]), one.uses, seed)) for one in processes)
+        for seed in range(REPLAYS)
+    )
 
 
 def _waited(uses: Sequence[Use], collected: Iterable[float | None]) -> float:
@@ -107,9 +118,10 @@ def _waited(uses: Sequence[Use], collected: Iterable[float | None]) -> float:
     return sum(max(0.0, (at or end) - use.ended) for use, at in zip(uses, collected, strict=True))
 
 
-def replayed(collector: Collector, uses: Sequence[Use]) -> list[float | None]:
+def replayed(collector: Collector, uses: Sequence[Use], seed: int = 0) -> list[float | None]:
     """When the collector closes the connection of each use of a process; None of what waits at the end."""
-    garbage, connections = CountingGarbage(collector), [_unowned(use.began) for use in uses]
+    uniforms = iter(np.random.default_rng(seed).random(len(uses) + 1))
+    garbage, connections = CountingGarbage(collector, uniforms), [_unowned(use.began) for use in uses]
     places = {connection: place for place, connection in enumerate(connections)}
     closed: list[float | None] = [None] * len(uses)
     begins = [(use.began - (use.connect or 0.0), True, place) for place, use in enumerate(uses)]

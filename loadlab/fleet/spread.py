@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from dataclasses import replace
-from statistics import median
+from statistics import mean, median
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -52,6 +52,7 @@ def uses_of(uses: Sequence[Use], *, since: float, server: Server) -> Uses | None
         collected_after=lags(merged([garbage]), len(QUANTILES)),
         collector=collector_of(uses),
         cold_seconds=_longer([one[0] for one in _of_each(uses)], measured),
+        ahead_seconds=_ahead(measured) if threads else 0.0,
         requests=len(measured),
         by_process=_shares(use.process for use in measured),
         by_thread=_shares((use.process, use.thread) for use in measured) if threads else (),
@@ -109,9 +110,17 @@ def _longer(first: Sequence[Use], later: Sequence[Use]) -> float:
 
 def _own(use: Use) -> float:
     """What the request took in Django, without the time to connect."""
-    connect = use.connect or 0.0
-    before = 0.0 if use.started is None else use.began - connect - use.started
-    return max(0.0, before) + use.ended - use.began
+    return _before(use) + use.ended - use.began
+
+
+def _before(use: Use) -> float:
+    """How long it was in Django before it connected, or used its connection."""
+    return 0.0 if use.started is None else max(0.0, use.began - (use.connect or 0.0) - use.started)
+
+
+def _ahead(uses: Iterable[Use]) -> float:
+    known = [_before(use) for use in uses if use.started is not None]
+    return mean(known) if known else 0.0
 
 
 def distribution(values: Sequence[float]) -> Distribution | None:

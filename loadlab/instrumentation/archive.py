@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _LOCK: Final = "lock"
 LARGEST_BYTES: Final = 1 << 28  # of a file; two million connections open at once have room in it
 LARGEST_SUM: Final = 1 << 200  # of an archive; an exposition has it as a float
+FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 NO_FILES: Final = (errno.ELOOP, errno.ENXIO, errno.ENODEV)  # a link, a socket, a device
 
 
@@ -126,10 +127,20 @@ class Archive:
         new = (path for path in files if path.name not in archived)
         for path in new if most is None else itertools.islice(filter(_has_ended, new), most):
             self._add_file(path, sums, found)
-        if sums.damaged > before or found.ended:
-            self._store(sums, [*left, *found.ended])
+        if (sums.damaged > before or found.ended) and not self._stored(sums, [*left, *found.ended]):
+            return sums, found  # all files stay, and the archive with the names of those that it holds
         _remove([*left, *found.ended])
         return sums, found
+
+    def _stored(self, sums: Sums, ended: list[Path]) -> bool:
+        """Whether the disk has room for the archive: without, what is counted is as right, and dearer to read."""
+        try:
+            self._store(sums, ended)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            return False
+        return True
 
     def _add_file(self, path: Path, sums: Sums, found: _Found) -> None:
         """Read one file; what an ended process has written goes into the sums."""

@@ -45,8 +45,9 @@ NS_PER_US: Final = 1_000
 
 # Header cells; TURN grows by one whenever a finished row has been moved into the totals.
 # ROLE is set when the first row begins, and stays. HOLDERS is 1 where segments of rows have holders behind them.
-MAGIC_CELL, VERSION_CELL, TURN_CELL, ROLE_CELL, HOLDERS_CELL = range(5)
-HEADER_CELLS: Final = 5
+# GROWING is 1 while a segment is added, and stays so if the disk had no room for it: the last one may be there in part.
+MAGIC_CELL, VERSION_CELL, TURN_CELL, ROLE_CELL, HOLDERS_CELL, GROWING_CELL = range(6)
+HEADER_CELLS: Final = 6
 ALIASES: Final = 16
 ALIAS_BYTES: Final = 128
 ALIASES_OFFSET: Final = 1024

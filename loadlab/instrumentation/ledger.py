@@ -169,10 +169,11 @@ class Ledger:
         self.finished: deque[memoryview] = deque()  # rows whose end is written down, to be added to the totals
         self._mutex = threading.RLock()
         self._taking = False
+        self._has_room = True
         self._unused: list[Iterator[memoryview]] = []  # of each segment, those of its rows that were never in use
         self._aliases: dict[str, int] = {}
         self._names: dict[str, int] = {}
-        self._unit_numbers: dict[tuple[int, str], int] = {}
+        self.units: list[dict[str, int]] = [{} for _ in range(layout.PAIR * len(UnitKind))]
         self._name_numbers = count(1)
         self._alias_numbers = count()
         self._sequences = count(1)
@@ -267,14 +268,20 @@ class Ledger:
         cells[layout.STATE] = layout.FREE
 
     def _grow(self) -> None:
+        self._header[layout.GROWING_CELL] = 1
         try:
             segment = self._file.mapped(2 * layout.SEGMENT_BYTES).cast("q")
         except OSError as error:
             # The site goes on, and what the file has no room for is in no count.
-            logging.getLogger("loadlab").error(  # noqa: TRY400  the words are all that there is to say
-                "Connections are not counted any more: %s: %s", self._file.path, error
-            )
+            if self._has_room:
+                logging.getLogger("loadlab").error(  # noqa: TRY400  the words are all that there is to say
+                    "Connections beyond those open now are not counted: %s: %s", self._file.path, error
+                )
+            self._has_room = False
             segment = _memory(2 * layout.SEGMENT_BYTES)
+        else:
+            self._has_room = True
+            self._header[layout.GROWING_CELL] = 0
         starts = range(0, layout.HOLDER, layout.ROW_CELLS)
         # No generator: a signal's handler may take a row in the middle of this.
         self._unused.append(map(segment.__getitem__, map(_row_at, starts)))
@@ -288,11 +295,11 @@ class Ledger:
 
     def unit(self, pair: int, name: str) -> int:
         """The number of a unit of work, of the kind whose cells are so far from those of requests."""
-        return self._unit_numbers.get((pair, name)) or self._begin_unit(pair, name)
+        return self.units[pair].get(name) or self._begin_unit(pair, name)
 
     def _begin_unit(self, pair: int, name: str) -> int:
         number = self.name(f"{UnitKind(pair // layout.PAIR).label}:{name}")
-        return number if number == layout.NAMES - 1 else self._unit_numbers.setdefault((pair, name), number)
+        return number if number == layout.NAMES - 1 else self.units[pair].setdefault(name, number)
 
     def name(self, text: str) -> int:
         """The number of a name that rows refer to: 0 of none, and the last one of all beyond the capacity."""

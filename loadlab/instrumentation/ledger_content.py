@@ -10,6 +10,7 @@ from loadlab.instrumentation import layout
 from loadlab.instrumentation.archive import DamagedError
 from loadlab.model.holders import Holder
 from loadlab.model.metrics import UnitKind
+from loadlab.model.open_connections import Unit
 from loadlab.model.text import one_line
 
 if TYPE_CHECKING:
@@ -29,10 +30,12 @@ class LedgerContent:
 
     def __init__(self, content: bytes) -> None:
         whole, rest = divmod(len(content) - layout.ROWS_OFFSET, layout.SEGMENT_BYTES)
-        if whole < 0 or rest:
+        if whole < 0 or rest % (layout.ROW_CELLS * layout.CELL_BYTES):
             raise DamagedError("not the length of a ledger")
         self._bytes = memoryview(content)
         self.cells = self._bytes.cast("q")
+        if rest and not self.cells[layout.GROWING_CELL]:
+            raise DamagedError("a part of a ledger")
         if self.cells[layout.MAGIC_CELL] != layout.MAGIC or self.cells[layout.VERSION_CELL] != layout.VERSION:
             raise DamagedError("not a ledger of this version")
         self.has_holders = bool(self.cells[layout.HOLDERS_CELL])
@@ -71,6 +74,12 @@ class LedgerContent:
     def names(self) -> list[str]:
         """Of units of work and of threads, by their numbers, each on one line."""
         return [one_line(name) for name in self._texts(layout.NAMES_OFFSET, layout.NAMES, layout.NAME_BYTES)]
+
+    @cached_property
+    def units(self) -> list[Unit | None]:
+        """The same names as units of work; None of one that names none."""
+        parts = (name.partition(":") for name in self.names)
+        return [Unit(kind=kind, name=name) if kind else None for kind, _, name in parts]
 
     def _texts(self, offset: int, count: int, size: int) -> list[str]:
         starts = range(offset, offset + count * size, size)

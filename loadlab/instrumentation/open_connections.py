@@ -9,15 +9,19 @@ from collections import defaultdict
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from loadlab.instrumentation import layout
 from loadlab.instrumentation.archive import DamagedError, live_files
 from loadlab.instrumentation.ledger_content import LedgerContent
 from loadlab.instrumentation.ledger_file import LEDGERS
 from loadlab.model.holders import Holder
-from loadlab.model.open_connections import OpenConnection, Unit
+from loadlab.model.open_connections import OpenConnection
 
+NO_LEDGERS: Final = (
+    "No process counts connections in {}. If the site is running, it runs as another user or with another folder: list"
+    " them as that user, or name one folder for all in LOADLAB['LEDGER_DIR']."
+)
 BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -30,25 +34,26 @@ def open_connections(directory: Path) -> list[OpenConnection]:
     found: list[OpenConnection] = []
     heirs: dict[int, list[int]] = defaultdict(list)  # processes that have inherited a connection, by its backend
     for path, file in live_files(directory, LEDGERS):
-        try:
+        # The next scrape sets aside what is none.
+        with suppress(ValueError, IndexError, DamagedError):
             process, content = int(path.name.partition("-")[0]), LedgerContent.of(file)
-        except (ValueError, DamagedError):
-            continue  # the next scrape sets it aside
-        now_ns = time.monotonic_ns()
-        for row in content.rows():
-            if row[layout.STATE] == layout.OPEN:
-                found.append(_connection(row, content, process, now_ns))
-            elif row[layout.STATE] == layout.INHERITED and content.has_holders:
-                heirs[row[layout.BACKEND]].append(process)
+            now_ns = time.monotonic_ns()
+            for row in content.rows():
+                if row[layout.STATE] == layout.OPEN:
+                    found.append(_connection(row, content, process, now_ns))
+                elif row[layout.STATE] == layout.INHERITED and content.has_holders:
+                    heirs[row[layout.BACKEND]].append(process)
     return [replace(one, shared_with=tuple(heirs[one.backend])) if one.backend in heirs else one for one in found]
 
 
 def notes_on(directory: Path) -> tuple[str, ...]:
     """What keeps connections out of the listing, in sentences."""
-    hidden = sum(not os.access(path, os.R_OK) for path in directory.glob(f"*{LEDGERS.suffix}"))
-    if not hidden:
-        return ()
-    return (f"Ledgers that this user may not read: {hidden}. Their processes' connections are not listed.",)
+    ledgers = list(directory.glob(f"*{LEDGERS.suffix}"))
+    if not ledgers:
+        return (NO_LEDGERS.format(directory),)
+    if hidden := sum(not os.access(path, os.R_OK) for path in ledgers):
+        return (f"Ledgers that this user may not read: {hidden}. Their processes' connections are not listed.",)
+    return ()
 
 
 def place_of(directory: Path) -> str:
@@ -60,39 +65,35 @@ def place_of(directory: Path) -> str:
 
 
 def _connection(row: memoryview, content: LedgerContent, process: int, now_ns: int) -> OpenConnection:
-    connect_ns = row[layout.CONNECT_NS]
+    connect_ns, holder = row[layout.CONNECT_NS], content.holder(row)
     known = connect_ns != layout.UNKNOWN_NS
-    one = OpenConnection(
+    return OpenConnection(
         alias=content.aliases[row[layout.ALIAS]],
-        holder=content.holder(row),
+        holder=holder,
         process=process,
         opened_seconds=_seconds(now_ns - row[layout.STARTED_NS] - connect_ns) if known else None,
         served=row[layout.SERVED],
-    )
-    if one.holder is Holder.UNKNOWN:
-        return one
-    used_ns = row[layout.USED_NS]
-    return replace(
-        one,
-        thread=row[layout.THREAD],
-        thread_name=content.names[row[layout.THREAD_NAME]],
-        opened_by=_unit(content.names[row[layout.OPENED_BY]]),
-        used_by=_unit(content.names[row[layout.USED_BY]]),
-        backend=row[layout.BACKEND],
-        used_seconds=_seconds(now_ns - used_ns) if used_ns else None,
-        kept=row[layout.LIFE] == layout.KEPT,
-        asgi=bool(row[layout.PLACE] & layout.ASGI),
-        executor=bool(row[layout.PLACE] & layout.EXECUTOR),
-        apart=bool(row[layout.PLACE] & layout.APART),
-        answered=bool(row[layout.USING] & layout.ANSWERED),
-        unended=bool(row[layout.USING] & layout.UNENDED),
-        lent=row[layout.POOL] == layout.IN_USE,
+        **({} if holder is Holder.UNKNOWN else _held(row, content, now_ns)),
     )
 
 
-def _unit(label: str) -> Unit | None:
-    kind, _, name = label.partition(":")
-    return Unit(kind=kind, name=name) if kind else None
+def _held(row: memoryview, content: LedgerContent, now_ns: int) -> dict[str, Any]:
+    used_ns, place, using = row[layout.USED_NS], row[layout.PLACE], row[layout.USING]
+    return {
+        "thread": row[layout.THREAD],
+        "thread_name": content.names[row[layout.THREAD_NAME]],
+        "opened_by": content.units[row[layout.OPENED_BY]],
+        "used_by": content.units[row[layout.USED_BY]],
+        "backend": row[layout.BACKEND],
+        "used_seconds": _seconds(now_ns - used_ns) if used_ns else None,
+        "kept": row[layout.LIFE] == layout.KEPT,
+        "asgi": bool(place & layout.ASGI),
+        "executor": bool(place & layout.EXECUTOR),
+        "apart": bool(place & layout.APART),
+        "answered": bool(using & layout.ANSWERED),
+        "unended": bool(using & layout.UNENDED),
+        "lent": row[layout.POOL] == layout.IN_USE,
+    }
 
 
 def _seconds(duration_ns: int) -> float:

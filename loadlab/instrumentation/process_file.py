@@ -25,6 +25,7 @@ class ProcessFile:
     def __init__(self, directory: Path | None, suffix: str) -> None:
         self._file: int | None = None
         self._lock_file: int | None = None
+        self._published = False
         if directory is not None:
             directory.mkdir(parents=True, exist_ok=True)
             # No clock in the name: one that is set back would give it twice, and archives know files by their names.
@@ -39,17 +40,27 @@ class ProcessFile:
         """Let readers find it, which know its beginning from now on."""
         if self._file is not None:
             self._unborn.rename(self.path)
+            self._published = True
 
     def mapped(self, length: int) -> memoryview:
-        """So many bytes more of the file, which are there: a store into a hole on a full disk would be a SIGBUS."""
+        """So many bytes more of the file, which are there: a store into a hole on a full disk would be a SIGBUS.
+
+        Raises:
+            OSError: the disk has no room. A file that was not published is gone then.
+        """
         if self._file is None:
             return memoryview(mmap.mmap(-1, length))
         # The file's position says what is taken: it moves in one step, so a signal's handler may map more meanwhile.
         start = os.lseek(self._file, length, os.SEEK_CUR) - length
-        if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(self._file, start, length)
-        else:
-            os.ftruncate(self._file, max(os.fstat(self._file).st_size, start + length))
+        try:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(self._file, start, length)
+            else:
+                os.ftruncate(self._file, max(os.fstat(self._file).st_size, start + length))
+        except OSError:
+            if not self._published:
+                self._unborn.unlink(missing_ok=True)
+            raise
         return memoryview(mmap.mmap(self._file, length, offset=start))
 
     def release_after_fork(self) -> None:

@@ -35,6 +35,15 @@ class Refusals:
     other: int
 
 
+@dataclass(kw_only=True, slots=True)
+class OtherClients:
+    """Clients of the target's pool that are the lab's: how many were let in, are there, and were sent away."""
+
+    opened: int = 0
+    open: int = 0
+    refused: int = 0
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Opened:
     """What had been opened at one look, and the log's counts of then."""
@@ -50,7 +59,7 @@ class PgBouncer(Judge):
     """Counts of one PgBouncer, begun before its first process has written a line to `log`.
 
     Its clients are the target's connections; its servers are its own connections to PostgreSQL. The lab's console is in
-    no count. Safe to ask from several threads.
+    no count, nor are `others` of the lab's in the target's pool. Safe to ask from several threads.
     """
 
     def __init__(self, log: Path, database: str, user: str) -> None:
@@ -62,6 +71,7 @@ class PgBouncer(Judge):
         self._ended_waited = 0.0
         self._cut_off_clients = self._cut_off_servers = 0
         self._ended_refusals: Counter[Refusal] = Counter()
+        self.others = OtherClients()
         self._begin()
 
     def open_now(self) -> int:
@@ -80,6 +90,15 @@ class PgBouncer(Judge):
             console = self._running()
             most = console.setting("max_client_conn")
             return ConnectionLimits(connections=most, reserved=CONSOLES, in_use=console.look(*self._pool).clients)
+
+    def pool_size(self) -> int:
+        """How many connections to PostgreSQL it opens for the target's pool.
+
+        Raises:
+            PoolerGoneError: it does not answer.
+        """
+        with self._lock:
+            return self._running().setting("default_pool_size")
 
     def free(self) -> int:
         """How many more clients of any pool it would let in.
@@ -164,12 +183,12 @@ class PgBouncer(Judge):
             waited_seconds=now.waited_seconds,
         )
         return PoolerCounts(
-            clients_opened=self._ended_clients + opened,
-            clients_open=clients_open,
+            clients_opened=self._ended_clients + opened - self.others.opened,
+            clients_open=clients_open - self.others.open,
             servers_opened=self._ended_servers + counts.ended + now.servers,
             servers_open=now.servers,
             waited_seconds=self._ended_waited + now.waited_seconds,
-            refused=sum((self._ended_refusals + counts.refusals).values()),
+            refused=sum((self._ended_refusals + counts.refusals).values()) - self.others.refused,
             clients_cut_off=self._cut_off_clients,
             servers_cut_off=self._cut_off_servers,
         )

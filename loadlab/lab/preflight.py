@@ -66,6 +66,12 @@ def missing_for_worker(worker: Config, strategy: Config) -> list[Missing]:
     return absent + _packages([name for name in packages if not _installed(name)], f"workers.{worker.name}")
 
 
+def missing_for_fault(name: str) -> list[Missing]:
+    """What a fault needs of this machine, and is not there."""
+    absent = FAULTS[name].missing().items()
+    return [Missing(what=what, needed_by=f"faults.{name}", command=remedy) for what, remedy in absent]
+
+
 def missing_program(program: SystemProgram, needed_by: str) -> list[Missing]:
     return [Missing(what=program.title, needed_by=needed_by, command=program.install)] if program.lacks() else []
 
@@ -110,7 +116,9 @@ def require_programs(cases: Sequence[Case], driver: str | None) -> None:
         EnvironmentFaultError: naming all that is missing.
     """
     pairs = dict.fromkeys((case.server, case.strategy) for case in cases)
-    require_installed(missing for pair in pairs for missing in missing_for(*pair, driver))
+    missing = [one for pair in pairs for one in missing_for(*pair, driver)]
+    faults = dict.fromkeys(case.fault.name for case in cases if case.fault)
+    require_installed([*missing, *(one for name in faults for one in missing_for_fault(name))])
 
 
 def _installed(package: str) -> bool:

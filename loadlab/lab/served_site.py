@@ -78,7 +78,7 @@ def boot_site(  # noqa: PLR0913
     Raises:
         EnvironmentFaultError: a program is missing, or one in between does not start.
     """
-    context = FaultContext(database=lab.database, register=lab.register, log=log)
+    context = FaultContext(database=lab.database, register=lab.register, log=log, ledgers=ledgers)
     with routed(strategy, faults, context) as route:
         chosen = extras or Extras()
         chosen = replace(chosen, environment={**chosen.environment, **route.environment})

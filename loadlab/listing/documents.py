@@ -72,13 +72,14 @@ def _said(value: Any) -> dict[str, Any]:  # noqa: ANN401  one of the model's sha
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401
-    if type(value) in _DEFAULTS:
-        return _said(value)
-    if isinstance(value, Holder):
-        return value.label
-    if isinstance(value, tuple):
+    kind = type(value)
+    if kind in {int, str, bool}:  # nearly all
+        return value
+    if kind is float:
+        return round(value, DIGITS)
+    if kind is tuple:
         return [_plain(one) for one in value]
-    return round(value, DIGITS) if isinstance(value, float) else value
+    return value.label if kind is Holder else _said(value) if kind in _DEFAULTS else value
 
 
 def _made(kind: type[Any], said: object) -> Any:  # noqa: ANN401  one of `kind`

@@ -151,9 +151,10 @@ class Dispatch:
 class Collector:
     """What Python's garbage collector counts in a process, in shares of what it waits for until it searches.
 
-    A request adds `busy` while it is under way, the share `early` of it before it connects or once it has let go of its
-    connection, and `left` is what stays of that when it has ended. A new process has counted `first` before its first
-    request, after `searches` of the youngest generation since the last of the second.
+    A request adds `busy` while it is under way, and `left` is what stays of that when it has ended. Of the requests
+    that bring a search about, the share `early` has no connection yet that the search could find in use. A new process
+    has counted `first` before its first request, after `searches` of the youngest generation since the last of the
+    second.
     """
 
     busy: float
@@ -173,7 +174,8 @@ class Spread:
     (equally likely counts, sorted; 0 is at once, and NEVER at the end of the process); empty where threads serve again.
     `collector` is what brings the collector's searches about, None where that was not measured. `cold_seconds` is how
     much longer the first request of a process takes than others: it imports what no request has imported before, and
-    others of its process wait for that. `requests` is how many were observed, and `by_process` and `by_thread` what
+    others of its process wait for that. `ahead_seconds` is how long a thread is busy with a request before it uses its
+    connection, or connects. `requests` is how many were observed, and `by_process` and `by_thread` what
     share each of them had, the largest first.
     """
 
@@ -183,6 +185,7 @@ class Spread:
     collected_after: tuple[int, ...] = ()
     collector: Collector | None = None
     cold_seconds: float = 0.0
+    ahead_seconds: float = 0.0
     requests: int = 0
     by_process: tuple[float, ...] = ()
     by_thread: tuple[float, ...] = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -165,4 +166,8 @@ NEEDS: Final[Mapping[Need, tuple[Callable[[Plan, Config, Config], bool], str]]] 
         "needs a server that can replace its workers while it serves: add one with several processes, such as gthread",
     ),
     "linux": (lambda _plan, _server, _strategy: sys.platform == "linux", "needs Linux"),
+    "same_user": (
+        lambda _plan, server, _strategy: os.getuid() != 0 or not build_server(server).unprivileged,
+        "needs a server that runs as loadlab's user, and this one refuses to run as root: run loadlab as another user",
+    ),
 }

@@ -33,7 +33,7 @@ UNITS: Final[Mapping[UnitKind, str]] = {
     UnitKind.OTHER: "other work",
 }
 LEAKING: Final = "YES: connections stay open that no request can find again"
-FIND: Final = "; `loadlab connections` says whose they are"
+FIND: Final = "; `loadlab connections` with the same --metrics says whose they are"
 UNKNOWN: Final = Holder.UNKNOWN.label
 IN_TURN: Final = (
     "several hosts or services answer in turn at this address, so these counts belong to none of them. Name the"

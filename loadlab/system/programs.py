@@ -68,3 +68,6 @@ PGBOUNCER: Final = SystemProgram(
 REDIS: Final = SystemProgram(
     name="redis-server", title="Redis server", install="apt install redis-server, or brew install redis"
 )
+C_COMPILER: Final = SystemProgram(
+    name="cc", title="A C compiler", install="apt install gcc libc6-dev", other_names=("gcc", "clang")
+)

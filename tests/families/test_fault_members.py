@@ -11,6 +11,7 @@ from loadlab.faults import FAULTS
 
 VALID = {
     "added_latency": {"round_trip_ms": 2.5},
+    "clock_jump": {"by_seconds": -3600.0},
     "idle_session_timeout": {"after_ms": 500},
     "latency_spike": {"added_ms": 20.0},
     "slow_accept": {"accept_seconds": 0.5},

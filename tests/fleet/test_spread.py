@@ -22,6 +22,14 @@ def test_the_first_request_of_each_process_may_be_cold() -> None:
     assert found.spread.cold_seconds == pytest.approx((0.2 + 0.2 - 0.07) + (0.2 - 0.01))
 
 
+def test_a_request_takes_its_thread_before_its_connection() -> None:
+    opening = Use(1.5, 1.6, 0, 1, connect=0.3, started=1.1)
+    reusing = [Use(at + 0.3, at + 0.4, 0, 1, started=at) for at in (2.0, 3.0)]
+    found = uses_of([opening, *reusing, Use(4.0, 4.1, 0, 1)], since=0.0, server=TWO)
+    assert found is not None
+    assert found.spread.ahead_seconds == pytest.approx((0.1 + 0.3 + 0.3) / 3)
+
+
 def test_new_processes_say_what_their_first_requests_meet() -> None:
     """Of two servers, each with two processes; what they do later makes no difference."""
 

@@ -56,6 +56,39 @@ def test_a_full_pooler_turns_away_who_connects_and_loses_no_count(trial: TrialRu
     assert_full_for_a_while(trial("sync", strategy=pooled, window_seconds=1.5, fault=full))
 
 
+def test_a_full_pool_has_the_target_wait_and_loses_no_count(trial: TrialRunner) -> None:
+    done = with_full_pool(trial, "sync", pool_size=2)
+    seen = done.fault_seen
+    assert seen is not None
+    assert failed_at(done) == []
+    assert answered_after(done, seen.lifted or 0)
+    columns = zip(done.requests.ended, done.requests.response, strict=True)
+    meanwhile = [ended for ended, response in columns if ended - response > (seen.applied or 0)]
+    assert min(meanwhile) > (seen.lifted or 0)
+
+
+def with_full_pool(trial: TrialRunner, server: str, *, for_seconds: float = 0.3, **parameters: Any) -> Trial:
+    pooled = config_of(STRATEGIES, "pgbouncer", parameters, "strategy")
+    full = planned("pooler_full", seconds=for_seconds, limit="default_pool_size")
+    window_seconds = 1.2 + 2 * for_seconds
+    done = trial(server, strategy=pooled, driver="psycopg", window_seconds=window_seconds, fault=full)
+    assert_in_window(done)
+    return done
+
+
+@pytest.mark.slow
+@every("server", ["sync", "gthread", "asgi", "gevent"])
+@every("max_age", [0, 60])
+@every("pool_mode", ["transaction", "session"])
+def test_who_waits_for_a_full_pool_too_long_is_sent_away(
+    trial: TrialRunner, server: str, max_age: int, pool_mode: str
+) -> None:
+    short = {"query_wait_timeout_seconds": 0.5, "pool_size": 12}
+    done = with_full_pool(trial, server, for_seconds=3.0, max_age=max_age, pool_mode=pool_mode, **short)
+    if pool_mode == "transaction" or max_age == 0:
+        assert failed_at(done)
+
+
 @pytest.mark.slow
 @every("server", ["gthread", "asgi", "gevent"])
 @every("max_age", [0, 60])

@@ -20,7 +20,7 @@ from loadlab.system.ports import free_port
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from loadlab.lab.lab import Lab
+    from loadlab.services.database import Database
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 TOKEN: Final = "canary-token-77"
@@ -67,9 +67,10 @@ urlpatterns = [
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ListedSite:
-    """`folder` is the project's, and `port` the server's."""
+    """`folder` is the project's, and `port` the server's. The `cursor` is connected to another database."""
 
-    lab: Lab
+    database: Database
+    cursor: Any
     folder: Path
     port: int
     environment: Mapping[str, str]
@@ -110,33 +111,31 @@ class ListedSite:
 
     def backends(self) -> list[int]:
         """What PostgreSQL has, sorted."""
-        return sorted(PostgreSQL(self.lab.cursor, self.lab.database.name).pids())
+        return sorted(PostgreSQL(self.cursor, self.database.name).pids())
 
     def dsn(self) -> dict[str, str]:
         """The environment in which env:SHOP_DSN names the site's database."""
-        address = self.lab.database.parameters
-        dsn = f"host={address['host']} port={address['port']} user={address['user']} dbname={self.lab.database.name}"
-        return {**self.lab.database.environment, "SHOP_DSN": dsn, "SHOP_TOKEN": TOKEN}
+        address = self.database.parameters
+        dsn = f"host={address['host']} port={address['port']} user={address['user']} dbname={self.database.name}"
+        return {**self.database.environment, "SHOP_DSN": dsn, "SHOP_TOKEN": TOKEN}
 
 
 @contextmanager
-def listed_site(
-    lab: Lab, folder: Path, *options: str, database: Mapping[str, Any] | None = None
-) -> Iterator[ListedSite]:
-    """Served by runserver with these options, and CONN_MAX_AGE=600; `database` changes the entry of DATABASES."""
-    entry = {**lab.database.django(), "CONN_MAX_AGE": 600, **(database or {})}
+def listed_site(database: Database, cursor: Any, folder: Path, *options: str) -> Iterator[ListedSite]:
+    """Served by runserver with these options, and CONN_MAX_AGE=600."""
+    entry = {**database.django(), "CONN_MAX_AGE": 600}
     (folder / "shop_settings.py").write_text(SETTINGS)
     (folder / "shop.py").write_text(SHOP)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("LOADLAB_", "DJANGO_"))}
     environment = {
         **kept,
-        **lab.database.environment,
+        **database.environment,
         "PYTHONPATH": os.pathsep.join([str(REPOSITORY), str(folder)]),
         "DJANGO_SETTINGS_MODULE": "shop_settings",
         "LOADLAB_LEDGER_DIR": str(folder / "ledgers"),
         "SHOP_DATABASES": json.dumps({"default": entry}),
     }
-    site = ListedSite(lab=lab, folder=folder, port=free_port(), environment=environment)
+    site = ListedSite(database=database, cursor=cursor, folder=folder, port=free_port(), environment=environment)
     command = [sys.executable, "-m", "django", "runserver", "--noreload", *options, str(site.port)]
     log = folder / "server.log"
     with (

@@ -17,8 +17,10 @@ from loadlab.system.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from command_line import CommandLine, Outcome
+    from poolers import Cluster, Pooler
 
     from loadlab.lab.lab import Lab
 
@@ -30,7 +32,7 @@ SECRETS = ("canary", "SELECT", TOKEN)
 
 @pytest.fixture(scope="module")
 def leaking(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ListedSite]:
-    with listed_site(lab, tmp_path_factory.mktemp("leaking")) as site:
+    with listed_site(lab.database, lab.cursor, tmp_path_factory.mktemp("leaking")) as site:
         site.ask(count=REQUESTS)
         site.ask("/evil%1B%5B2J%0A%09name%E2%80%AE/")
         yield site
@@ -112,8 +114,8 @@ def test_a_database_that_refuses_leaves_the_listing_and_says_so(leaking: ListedS
 
 
 def test_a_role_that_may_not_see_others_is_told_what_to_grant(leaking: ListedSite) -> None:
-    observer = leaking.lab.database.observer
-    with psycopg2.connect(**observer, dbname=leaking.lab.database.name) as other:
+    observer = leaking.database.observer
+    with psycopg2.connect(**observer, dbname=leaking.database.name) as other:
         other.cursor().execute("SELECT 1")
         await_that(lambda: "not ours: 1" in leaking.manage("loadlab_connections"))
         text = leaking.manage("loadlab_connections")
@@ -150,7 +152,7 @@ def test_what_a_listing_shows_is_fit_for_a_terminal_and_no_secret(leaking: Liste
 def test_a_healthy_server_has_one_idle_connection_and_no_cause(
     lab: Lab, loadlab: CommandLine, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    with listed_site(lab, tmp_path_factory.mktemp("healthy"), "--nothreading") as site:
+    with listed_site(lab.database, lab.cursor, tmp_path_factory.mktemp("healthy"), "--nothreading") as site:
         site.ask(count=REQUESTS)
         page, known = json.loads(site.page()), site.backends()
         manage = json.loads(site.manage("loadlab_connections", "--json"))
@@ -173,3 +175,21 @@ def test_a_watch_lists_again_until_it_is_stopped(leaking: ListedSite, loadlab: C
     assert (outcome.code, outcome.stderr) == (0, "")
     first, second, *_ = (json.loads(line) for line in outcome.stdout.splitlines()[:2])
     assert backends(first) == backends(second) == leaking.backends()
+
+
+def test_through_pgbouncer_nothing_is_called_not_ours(
+    pooler: Pooler, loadlab: CommandLine, cluster: Cluster, tmp_path: Path
+) -> None:
+    with listed_site(pooler().database, cluster.cursor, tmp_path) as site:
+        site.ask(count=3)
+        address = cluster.database.parameters
+        direct = f"host={address['host']} port={address['port']} user={address['user']} dbname={cluster.database.name}"
+        environment = {**cluster.database.environment, "SHOP_DSN": direct, "SHOP_TOKEN": TOKEN}
+        metrics = ("--metrics", f"{site.url}/metrics", "--token", "env:SHOP_TOKEN", "--dsn", "env:SHOP_DSN")
+        told = loadlab("connections", *metrics, "--json", **environment)
+        for document in (json.loads(told.stdout), json.loads(site.manage("loadlab_connections", "--json"))):
+            assert by_holder(document)["leaked"] == 3
+            assert "not_ours" not in by_holder(document)
+            assert not any("session" in one for one in document["connections"])
+            (note,) = document["notes"]
+            assert note.startswith("default: a pooler is between the project and the database")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dashboards.source.holders import LEAKED, by_holder
 from dashboards.source.lab import ARM, FAULTS, KEPT, LAB, NAMED_AS_ARM, VARIABLES
 from dashboards.source.panels import Board, Limits, Panel, Query, Row
 from dashboards.source.promql import minus, or_zero, ratio
@@ -165,7 +166,6 @@ OVER_TIME = Row(
     panels=(
         Panel(
             title="Open connections",
-            width=6,
             shows="Connections open now, by the target's own count, for each running arm.",
             good="a flat line at the number of threads or processes.",
             act=(
@@ -176,8 +176,20 @@ OVER_TIME = Row(
             queries=(Query(expr=LAB.now(CONNECTIONS_OPEN, "server", "strategy"), name=NAMED_AS_ARM),),
         ),
         Panel(
+            title="Open connections, by holder",
+            shows=(
+                "Connections open now, by who has them. leaked: their thread or greenlet has ended, and no request can "
+                "find them. outside: used last outside of any request or task."
+            ),
+            good="none leaked, and as many idle as threads keep one.",
+            act="choose one arm above to see whether it leaks. docs/reference/leak-causes.md has the causes.",
+            unit="short",
+            stacked=True,
+            alarming=LEAKED,
+            queries=by_holder(LAB),
+        ),
+        Panel(
             title="PostgreSQL's backends, by state",
-            width=6,
             shows="Rows of pg_stat_activity for the target's database.",
             good="most are active during the load.",
             act=(
@@ -190,7 +202,6 @@ OVER_TIME = Row(
         ),
         Panel(
             title="Open minus PostgreSQL's backends",
-            width=6,
             shows="The target's own count of open connections minus the rows of pg_stat_activity.",
             good="around 0. The two are read at slightly different instants.",
             act=(
@@ -210,7 +221,6 @@ OVER_TIME = Row(
         ),
         Panel(
             title="Opened per second",
-            width=6,
             shows="Connections opened per second.",
             good="almost none after the start, where connections are kept.",
             act="if it equals the requests, nothing is reused.",
@@ -236,6 +246,7 @@ OVER_TIME = Row(
         ),
         Panel(
             title="Closed per second, by reason",
+            width=12,
             shows=("Why connections end. request_end means CONN_MAX_AGE = 0; process_exit is the end of a trial."),
             good="no garbage_collected and no unusable.",
             act=(
@@ -248,6 +259,7 @@ OVER_TIME = Row(
         ),
         Panel(
             title="Connect errors per second, by kind",
+            width=12,
             shows="Failed attempts to connect, by the kind of error.",
             good="0.",
             act=(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dashboards.source.holders import LEAKED, by_holder
 from dashboards.source.panels import Board, Limits, Panel, Query, Row, Variable
 from dashboards.source.promql import Scope, minus, or_zero, ratio
 from loadlab.model.metrics import (
@@ -172,7 +173,22 @@ LEAKS = Row(
     title="Leaks",
     panels=(
         Panel(
+            title="Open connections, by holder",
+            width=6,
+            shows=(
+                "Connections that the site's processes hold, by who has them. leaked: their thread or greenlet has "
+                "ended. outside: used last outside of any request or task."
+            ),
+            good="none leaked, and as many idle as threads keep one.",
+            act="`loadlab connections` lists each with what opened it, and names the cause.",
+            unit="short",
+            stacked=True,
+            alarming=LEAKED,
+            queries=by_holder(SITE),
+        ),
+        Panel(
             title="Closed per second, by reason",
+            width=6,
             shows="Why connections end.",
             good="request_end or max_age, and process_exit when workers restart.",
             act=(
@@ -185,6 +201,7 @@ LEAKS = Row(
         ),
         Panel(
             title="Closed by garbage collection, share",
+            width=6,
             shows="Share of closed connections that only the garbage collector closed.",
             good="0 %.",
             act="above 10 % the server mode leaks. Set CONN_MAX_AGE = 0, or use a fix.",
@@ -202,6 +219,7 @@ LEAKS = Row(
         ),
         Panel(
             title="PostgreSQL's connections minus the site's",
+            width=6,
             shows=(
                 "Rows of pg_stat_activity for the chosen databases minus the open connections of the site's processes."
             ),

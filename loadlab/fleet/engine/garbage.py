@@ -63,7 +63,7 @@ class Searches:
         if self.after is not None:
             return CountedGarbage(self.after)
         if self._collector is not None:
-            return CountingGarbage(self._collector)
+            return CountingGarbage(self._collector, uniforms)
         first, second = self.phases(np.array([[next(uniforms)], [next(uniforms)]]))
         return SearchedGarbage(self.period, float(first[0]), int(second[0]))
 
@@ -210,24 +210,31 @@ class CountingGarbage(SearchedGarbage):
     """What the collector finds when it searches as soon as it has counted enough.
 
     It counts what is created, less what goes: so searches come when many requests are under way at once, and find their
-    connections in use. It begins to count again at 0, and never gets below.
+    connections in use. It begins to count again at 0, and never gets below. The request that brings a search about has
+    a connection by then, or not yet: `uniforms` decide.
     """
 
-    def __init__(self, collector: Collector) -> None:
+    def __init__(self, collector: Collector, uniforms: Iterator[float]) -> None:
         super().__init__(1.0, 0.0, SEARCHES - collector.searches)
         self._counted = collector.first
-        self._early = collector.busy * collector.early
-        self._late = collector.busy - self._early
+        self._busy = collector.busy
+        self._early = collector.early
         self._gone = collector.busy - collector.left
-
-    def begin(self, requests: int) -> Iterable[Connection]:  # noqa: ARG002  those under way count
-        return self._count(self._late)
+        self._counted_early = 0  # requests
+        self._uniforms = uniforms
 
     def before(self) -> Iterable[Connection]:
-        return self._count(self._early)
+        if self._counted + self._busy <= 1 or next(self._uniforms) >= self._early:
+            return ()
+        self._counted_early += 1
+        self._counted = 0.0
+        return self._search()
 
-    def _count(self, more: float) -> Iterable[Connection]:
-        self._counted += more
+    def begin(self, requests: int) -> Iterable[Connection]:  # noqa: ARG002  those under way count
+        if self._counted_early:
+            self._counted_early -= 1
+            return ()
+        self._counted += self._busy
         if self._counted <= 1:
             return ()
         self._counted = 0.0

@@ -35,6 +35,7 @@ class Simulation:
         self.spread = _spread(keeping, application)
         # An event loop stands still while it imports, and takes the others up one after the other.
         self._cold_seconds = 0.0 if keeping.threads is None else self.spread.cold_seconds
+        self._ahead_seconds = self.spread.ahead_seconds
         self.agenda = Agenda()
         self.draws = Draws(application, random)
         self.requests = RequestCounts()
@@ -99,8 +100,9 @@ class Simulation:
             self._replace(now, process)
         if process.requests == 1:
             process.warm_at = now + self._cold_seconds
-        if now < process.warm_at:
-            self.agenda.at(process.warm_at, self._keeper.begin, thread)
+        uses_at = max(now, process.warm_at) + self._ahead_seconds
+        if uses_at > now:
+            self.agenda.at(uses_at, self._keeper.begin, thread)
         else:
             self._keeper.begin(now, thread)
 

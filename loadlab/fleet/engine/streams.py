@@ -69,6 +69,8 @@ def serve(  # noqa: PLR0913, PLR0917  the arguments of every engine, and where i
     lasting = application.hold_seconds.draw(random, len(came))
     if keeping.max_age == 0 or keeping.keeper == "request":
         lasting += application.connect_seconds.draw(random, len(came))
+    else:  # a connection that is kept is there before and after: only how long threads are busy matters
+        lasting += spread.ahead_seconds
     taken = deal_to_processes(
         came,
         lasting,

@@ -70,6 +70,13 @@ def test_requests_of_a_cold_process_wait_in_their_threads() -> None:
     assert (cold.opened[-1], cold.reused) == (3, 3)
 
 
+def test_a_thread_is_busy_before_its_request_connects() -> None:
+    at_once = simulated(0.0, 0.15, threads=4, max_age=None, spread=Spread(lazy_threads=True))
+    later = simulated(0.0, 0.15, threads=4, max_age=None, spread=Spread(lazy_threads=True, ahead_seconds=0.2))
+
+    assert (at_once.opened[-1], later.opened[-1]) == (1, 2)
+
+
 def test_a_lost_connection_fails_one_request() -> None:
     outage = {"outages": (Outage(start=5.0, end=6.0, first=0, last=1),)}
     seen = simulated(1.0, 2.0, 10.0, 11.0, 12.0, max_age=None, scene=outage)

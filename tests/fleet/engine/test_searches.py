@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -99,7 +101,7 @@ COUNTS = Collector(busy=0.3, left=0.0625, first=0.0, searches=4)
 
 def test_a_request_adds_more_while_it_is_under_way_than_it_leaves_behind() -> None:
     """12 requests leave 0.75 behind, and the 13th brings it above 1."""
-    collected = after_another(CountingGarbage(COUNTS), 60)
+    collected = after_another(CountingGarbage(COUNTS, repeat(0.5)), 60)
 
     assert sorted(set(collected.values())) == [13, 26, 39, 52]
     assert Searches(Spread(collected_after=EVEN, collector=COUNTS)).period == 13
@@ -107,7 +109,7 @@ def test_a_request_adds_more_while_it_is_under_way_than_it_leaves_behind() -> No
 
 def test_requests_under_way_bring_a_search_about_that_finds_them_in_use() -> None:
     """The fourth of four brings it about; they wait for the second generation, whose search is the eighth."""
-    garbage = CountingGarbage(COUNTS)
+    garbage = CountingGarbage(COUNTS, repeat(0.5))
     under_way = [Connection(owner=None, now=0.0) for _ in range(4)]  # type: ignore[arg-type]
     for connection in under_way:
         connection.mark = garbage.mark()
@@ -124,3 +126,17 @@ def test_requests_under_way_bring_a_search_about_that_finds_them_in_use() -> Non
         garbage.ended()
     assert found == under_way
     assert garbage.mark() == (8, 1)
+
+
+@every(("drawn", "in_use"), [(0.2, False), (0.4, True)])
+def test_the_share_of_early_searches_finds_no_connection_of_its_request(drawn: float, *, in_use: bool) -> None:
+    garbage = CountingGarbage(replace(COUNTS, early=0.3), repeat(drawn))
+    for request in range(12):
+        garbage.begin(request)
+        garbage.ended()
+    list(garbage.before())
+    searched_before_it_connects = garbage.mark()
+    garbage.begin(13)
+
+    assert searched_before_it_connects == ((0, 0) if in_use else (1, 0))
+    assert garbage.mark() == (1, 0)
