@@ -17,6 +17,7 @@ import http.client
 import json
 import os
 import subprocess
+import sys
 import time
 from collections import defaultdict
 from contextlib import closing
@@ -24,7 +25,6 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from itertools import product
 from pathlib import Path
-from platform import python_version
 from statistics import median
 from typing import TYPE_CHECKING, Any, Final
 
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
 VALGRIND: Final = SystemProgram(name="valgrind", title="valgrind", install="apt-get install valgrind")
 WINDOWS: Final = 3
 REQUESTS: Final = 200
+REQUESTS_THAT_CONNECT: Final = 20  # each takes the instructions of 25: a password is checked in 4,096 rounds
 WARMUP: Final = 100
 PATH: Final = "/entries/7/"
 FOLDER: Final = Path(__file__).resolve().parent
@@ -86,9 +87,15 @@ class Case:
 
     mode: str
     age: str
+    python: str = sys.executable
 
     def __str__(self) -> str:
         return f"{self.mode}, {self.age}"
+
+    @property
+    def requests(self) -> int:
+        """How many a window has."""
+        return REQUESTS_THAT_CONNECT if AGES[self.age] == 0 else REQUESTS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -194,13 +201,13 @@ def _instructions(arm: Arm, case: Case, order: int, lab: Lab, windows: int) -> l
         with closing(client):
             counter = Counter(pid, folder)
             counter.look()
-            return [_window(client, counter) for _ in range(windows)]
+            return [_window(client, counter, case.requests) for _ in range(windows)]
 
 
-def _window(client: Client, counter: Counter) -> tuple[float, float]:
-    client.get(PATH, REQUESTS)
+def _window(client: Client, counter: Counter, requests: int) -> tuple[float, float]:
+    client.get(PATH, requests)
     instructions, misses = counter.look()
-    return instructions / REQUESTS, misses / REQUESTS
+    return instructions / requests, misses / requests
 
 
 def _memory(arm: Arm, case: Case, order: int, round_: int, lab: Lab) -> float:
@@ -209,7 +216,7 @@ def _memory(arm: Arm, case: Case, order: int, round_: int, lab: Lab) -> float:
     with serving(setup, lab.register, lab.logs / f"{name}-memory.log") as application:
         client, pid = _warm(application, case)
         with closing(client):
-            client.get(PATH, REQUESTS)
+            client.get(PATH, case.requests)
             return backend_bytes([pid]) or 0.0
 
 
@@ -219,7 +226,8 @@ def _served(arm: Arm, case: Case, name: str, lab: Lab) -> dict[str, Any]:
     counts.mkdir()
     environment = {
         "PYTHONHASHSEED": "0",
-        "PYTHONPATH": f"{FOLDER}:{FOLDER.parent}",  # this tree, wherever another one is installed
+        # This tree, wherever another one is installed; and what another Python needs to be told of.
+        "PYTHONPATH": os.pathsep.join([str(FOLDER), str(FOLDER.parent), os.environ.get("PYTHONPATH", "")]),
         "GUNICORN_CMD_ARGS": "--timeout 1200",  # a worker boots a hundred times slower
         **({} if arm is THEIRS[-1] else {PROCESSES_OF_PROMETHEUS: str(counts)}),
     }
@@ -228,7 +236,7 @@ def _served(arm: Arm, case: Case, name: str, lab: Lab) -> dict[str, Any]:
         "strategy": Config(name="max_age", parameters={"max_age": AGES[case.age]}),
         "database": lab.database,
         "ledgers": lab.scratch / f"ledgers-{name}",
-        "project": Project(settings="counted_site.settings", boot_seconds=BOOT_SECONDS),
+        "project": Project(settings="counted_site.settings", boot_seconds=BOOT_SECONDS, python=case.python),
         "instrumented": arm.instrumented,
         "extras": instrumentation.Extras(
             apps=arm.extras.apps,
@@ -242,7 +250,7 @@ def _served(arm: Arm, case: Case, name: str, lab: Lab) -> dict[str, Any]:
 def _warm(application: Application, case: Case) -> tuple[Client, int]:
     """A client of a worker which has opened its connections and specialised its bytecode, and the worker's pid."""
     client = Client(application.port, keep=KEEP_CLIENTS[case.mode])
-    client.get(PATH, WARMUP)
+    client.get(PATH, min(WARMUP, case.requests))
     return client, int(json.loads(client.get("/health/"))["pid"])
 
 
@@ -278,18 +286,16 @@ def _caption(measured: Measured) -> str:
     programs = {name: version(name) for name in ("Django", "gunicorn", "psycopg2-binary")}
     missed = _missed(measured)
     return (
-        f"{windows} windows of {REQUESTS} requests of one client after {WARMUP}, and {windows} boots for memory; median"
-        " (smallest to largest).\n"
-        f"Python {python_version()}, {', '.join(map(' '.join, programs.items()))}, {_valgrind()}.\n"
+        f"{windows} windows of {REQUESTS} requests of one client ({REQUESTS_THAT_CONNECT} where each connects), and"
+        f" {windows} boots for memory; median (smallest to largest).\n"
+        f"{_version(next(iter(measured)).python)}, {', '.join(map(' '.join, programs.items()))}, {_version(str(VALGRIND.find()))}.\n"
         f"Goal: at most {GOAL_RATIO}× where connections are kept, {GOAL_MIB:g} MiB, and {GOAL_SHARE:.0%} of what"
         f" django-prometheus adds: {'missed: ' + ', '.join(missed) if missed else 'met'}."
     )
 
 
-def _valgrind() -> str:
-    return subprocess.run(
-        [str(VALGRIND.find()), "--version"], capture_output=True, text=True, check=True
-    ).stdout.strip()
+def _version(program: str) -> str:
+    return subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout.strip()
 
 
 def _missed(measured: Measured) -> list[str]:
@@ -312,7 +318,9 @@ def main() -> int:
     arguments = _arguments()
     if VALGRIND.lacks():
         raise SystemExit(f"valgrind is not installed. Install it: {VALGRIND.install}")
-    cases = [Case(mode=mode, age=age) for mode, age in product(arguments.only or KEEP_CLIENTS, AGES)]
+    cases = [
+        Case(mode=mode, age=age, python=arguments.python) for mode, age in product(arguments.only or KEEP_CLIENTS, AGES)
+    ]
     arms = (BARE, OURS, *(THEIRS if instrumentation.installed() and not arguments.ours else ()))
     console = Console()
     if not console.is_terminal:
@@ -326,6 +334,7 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", action="append", choices=KEEP_CLIENTS, metavar="MODE", help=", ".join(KEEP_CLIENTS))
+    parser.add_argument("--python", default=sys.executable, metavar="PATH", help="that runs the site; PYTHONPATH too")
     parser.add_argument("--ours", action="store_true", help="leave django-prometheus out")
     parser.add_argument("--windows", type=int, default=WINDOWS, metavar="N", help="(default: %(default)s)")
     return parser.parse_args()
