@@ -283,12 +283,12 @@ def _added(one: Counted, bare: Counted) -> float:
 
 def _caption(measured: Measured) -> str:
     windows = len(next(iter(measured.values()))[BARE.name].instructions)
-    programs = {name: version(name) for name in ("Django", "gunicorn", "psycopg2-binary")}
+    programs = [f"{name} {version(name)}" for name in ("Django", "gunicorn", "psycopg2-binary")]
     missed = _missed(measured)
     return (
         f"{windows} windows of {REQUESTS} requests of one client ({REQUESTS_THAT_CONNECT} where each connects), and"
         f" {windows} boots for memory; median (smallest to largest).\n"
-        f"{_version(next(iter(measured)).python)}, {', '.join(map(' '.join, programs.items()))}, {_version(str(VALGRIND.find()))}.\n"
+        f"{', '.join((*map(_version, (next(iter(measured)).python, str(VALGRIND.find()))), *programs))}.\n"
         f"Goal: at most {GOAL_RATIO}× where connections are kept, {GOAL_MIB:g} MiB, and {GOAL_SHARE:.0%} of what"
         f" django-prometheus adds: {'missed: ' + ', '.join(missed) if missed else 'met'}."
     )
