@@ -53,6 +53,7 @@ _NO_SESSION: Final = (
 )
 # ... and what ends one that is dropped without a word, of which only PostgreSQL can tell if it came in the login.
 _DROPPED: Final = "server conn crashed?"
+_NOT_IN_LOGIN: Final = "from server when not linked"
 _LOGIN_SECONDS: Final = 1  # a login may take so long, as PgBouncer rounds it
 
 
@@ -149,6 +150,8 @@ class LogCounts:
             self._reached.add(pointer)
             self._latest = pointer
             self.just_ended.discard(pointer)
+        elif pointer == self._latest and said.endswith(_NOT_IN_LOGIN):
+            self._latest = ""
         elif reason and pointer in self._reached:
             self._reached.remove(pointer)
             self.just_ended.add(pointer)

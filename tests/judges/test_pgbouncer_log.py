@@ -150,6 +150,11 @@ def test_what_is_dropped_later_or_before_the_latest_had_been_a_session() -> None
     another = REACHED.replace("0x55bb", "0x55cc")
     for lines in (
         (REACHED, f"{SERVER} closing because: server conn crashed? (age=9s)"),
+        (
+            REACHED,
+            f"{SERVER.replace('LOG', 'WARNING')} got packet 'E' from server when not linked",
+            f"{SERVER} closing because: server conn crashed? (age=0s)",
+        ),
         (REACHED, another, f"{SERVER} closing because: server conn crashed? (age=0s)"),
         (REACHED, f"{SERVER} closing because: client disconnect while server was not ready (age=0s)"),
     ):
