@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test check pure bench bench-generator bench-verdict bench-fleet mutants error-rates fleet-validation fleet-sites dashboards dashboards-tables lint clean cli-reference
+.PHONY: run test check pure bench bench-instructions bench-generator bench-verdict bench-fleet mutants error-rates fleet-validation fleet-sites dashboards dashboards-tables lint clean cli-reference
 
 run: $(VENV)/lab
 	@$(BIN)/loadlab run --live
@@ -27,6 +27,10 @@ lint: $(VENV)/dev
 
 bench: $(VENV)/bench
 	@$(BIN)/python benchmarks/bench.py
+
+# What counting costs a site in instructions per request and in memory; wants valgrind (apt-get install valgrind). Half an hour.
+bench-instructions: $(VENV)/bench
+	@$(BIN)/python benchmarks/instructions.py
 
 bench-generator: $(VENV)/bench-generator
 	@$(BIN)/python benchmarks/generator.py

@@ -18,7 +18,8 @@ MARK: Final = "loadlab_mixins"
 class WrapperMixin(BaseDatabaseWrapper):
     """What can go in front of a backend's own DatabaseWrapper.
 
-    `otherwise` says what becomes of the connections of a class that cannot take it, e.g. "are not counted".
+    `otherwise` says what becomes of the connections of a class that cannot take it, e.g. "are not counted". In the
+    mixin's own methods, `__next` is the class that it is in front of: to ask it takes half of what super() takes.
     """
 
     otherwise: ClassVar[str]
@@ -44,7 +45,8 @@ def mixed(mixin: type[WrapperMixin], wrapper: type[BaseDatabaseWrapper]) -> type
         return wrapper
     known = _classes.get((mixin, wrapper))
     if known is None:
-        made = type(wrapper.__name__, (mixin, wrapper), {"__module__": wrapper.__module__})
+        names = {"__module__": wrapper.__module__, f"_{mixin.__name__}__next": wrapper}
+        made = type(wrapper.__name__, (mixin, wrapper), names)
         known = _classes.setdefault((mixin, wrapper), made)  # another thread may have been faster
     return known
 

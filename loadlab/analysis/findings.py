@@ -20,7 +20,7 @@ from loadlab.analysis.evidence import Evidence
 from loadlab.analysis.failures import failure_rows
 from loadlab.analysis.gate_evidence import questions_of
 from loadlab.analysis.gates import decide as decide_gates
-from loadlab.analysis.holding import holding_costs
+from loadlab.analysis.holding import beside_idle, holding_costs
 from loadlab.analysis.noise import bars
 from loadlab.analysis.over_an_hour import over_an_hour
 from loadlab.analysis.run_summary import driver_of, environment_of, record_caveats, run_summary
@@ -126,6 +126,7 @@ def analyse(  # noqa: PLR0913  all that a run folder holds
         departures=left or {},
         opens=opens,
         holding=holding_costs(holding),
+        beside_idle=beside_idle(cases, [one.summary for one in everything]),
         over_an_hour=over_an_hour(trials),
         aftermaths=aftermaths(cases, trials),
     )

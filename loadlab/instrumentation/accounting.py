@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any, Final
 
 from loadlab.instrumentation import current, layout
-from loadlab.instrumentation.driver_connections import backend_of, count_openings, row_of, watch
+from loadlab.instrumentation.driver_connections import backend_of, count_openings, has_socket, row_of, watch
 from loadlab.instrumentation.holding import opening_unit, place, presence, thread, unit
 from loadlab.instrumentation.loading import loading
 from loadlab.instrumentation.work import COMING, RUNNING, pair_of, present
@@ -14,11 +15,14 @@ from loadlab.model.metrics import CloseReason
 
 if TYPE_CHECKING:
     import weakref
+    from types import FrameType
 
     from loadlab.instrumentation.ledger import Row
     from loadlab.instrumentation.work import Work
 
 NOTHING: Final = object()
+_END_OF_WORK: Final = "close_if_unusable_or_obsolete"  # of Django's wrappers, which it calls twice in each request
+_FRAMES: Final = 12  # from where a wrapper closes its connection, there are four
 
 
 class Accounting:
@@ -32,6 +36,7 @@ class Accounting:
     alias: str
     settings_dict: dict[str, Any]
     autocommit: bool
+    connection: Any
 
     _row: Row | None = None
     _counted_for: object = NOTHING  # the unit, or the work outside of units, that was counted last
@@ -40,8 +45,9 @@ class Accounting:
     _inherited: Row | None = None  # in a forked child: its own row for a connection of its parent's
     _finalizer: weakref.finalize[Any, Any] | None = None
     _held: set[Row] | None = None  # of the thread that opened it; its presence would live as long as we refer to it
-    _reason: CloseReason | None = CloseReason.EXPLICIT  # None: to be told from the connection when it closes
+    _reason: CloseReason | None = None  # to close it, where that is known before
     _apart = False  # made outside of the handler, as connection.copy() makes one: only its maker can close it
+    _parents_alone = False  # what is closed is the parent's, and this process has closed its own copy of the socket
     _connecting = False
     _attempting = False
     opened_while_loading = False  # a server may load the project before it forks, and the workers would share it
@@ -94,7 +100,8 @@ class Accounting:
         if not row.ledger.mark[0]:
             row = self._inherited = self._inherited or current.ledger().inherited(self.alias, row.backend)
         self._using = row
-        row.used(first, pair_of(work), unit(row.ledger, work, row), now_ns)
+        pair = pair_of(work)
+        row.used(first, pair, unit(row.ledger, work, pair, row), now_ns)
         if work is not None and RUNNING not in work and COMING not in work:
             row.answered()
 
@@ -112,15 +119,17 @@ class Accounting:
 
     def _about_to_close(self) -> None:
         """A pool may lend the connection to others before the call that gives it back has returned."""
-        if self._row is not None and self._row.pooled:
-            self._row.returned()
+        row = self._row
+        if row is not None and row.pooled:
+            row.returned()
+        self._parents_alone = row is not None and not row.ledger.mark[0] and not has_socket(self.connection)
 
     def _write_down_close(self, connection: object) -> None:
         row, finalizer, reason = self._row, self._finalizer, self._reason
-        self._reason = CloseReason.EXPLICIT
+        self._reason = None
         self._row = self._using = self._inherited = self._finalizer = None
         self._end_work()
-        if row is None:
+        if row is None or self._parents_alone:
             return
         if self._held is not None:
             self._held.discard(row)
@@ -130,7 +139,11 @@ class Accounting:
             return
         if finalizer is not None:
             finalizer.detach()
-        row.closed(CloseReason.POOL if row.pooled else self._reason_of_obsolescence() if reason is None else reason)
+        row.closed(CloseReason.POOL if row.pooled else reason or self._reason_to_close())
+
+    def _reason_to_close(self) -> CloseReason:
+        """Where nothing was said before: code has closed it, or Django did at the end of a unit."""
+        return self._reason_of_obsolescence() if _ends_work(sys._getframe(1)) else CloseReason.EXPLICIT  # noqa: SLF001
 
     def _reason_of_obsolescence(self) -> CloseReason:
         """Why Django closes a connection that answers: asked only then, for Django itself looks twice a request."""
@@ -138,3 +151,14 @@ class Accounting:
             return CloseReason.AUTOCOMMIT
         # Unlimited never gets here, so what is not 0 is an age.
         return CloseReason.MAX_AGE if self.settings_dict["CONN_MAX_AGE"] else CloseReason.REQUEST_END
+
+
+def _ends_work(frame: FrameType | None) -> bool:
+    """Whether Django closes what is obsolete: looked for on closing alone, for most of its looks close nothing."""
+    for _ in range(_FRAMES):
+        if frame is None:
+            return False
+        if frame.f_code.co_name == _END_OF_WORK:
+            return True
+        frame = frame.f_back
+    return False

@@ -14,6 +14,7 @@ from django.db import connections
 
 from loadlab.instrumentation.accounting import Accounting
 from loadlab.instrumentation.connect_errors import kind_of
+from loadlab.model.metrics import CloseReason
 
 PACKAGE: Final = "django_async_backend"
 
@@ -39,6 +40,9 @@ class AsyncCountingMixin(Accounting):
             raise
         self._write_down_opening(connection, attempt)
         return connection
+
+    def _reason_to_close(self) -> CloseReason:
+        return CloseReason.EXPLICIT  # its stack does not say who has awaited it
 
     async def _cursor(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
         cursor = await super()._cursor(*args, **kwargs)  # type: ignore[misc]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from contextlib import suppress
 from functools import wraps
-from operator import attrgetter
 from typing import Any, Final
 
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.utils import ConnectionHandler
+from django.db.utils import ConnectionHandler, DatabaseErrorWrapper
+from django.utils.functional import cached_property
 
 from loadlab.instrumentation import current
 from loadlab.instrumentation.accounting import Accounting
@@ -21,6 +21,22 @@ from loadlab.instrumentation.holding import presence
 from loadlab.model.metrics import CloseReason
 from loadlab.wrapping import WrapperMixin, mixed, put_in_front
 
+
+class _Advised:
+    """Stands for a wrapper where Django handles an error: so no other access to `errors_occurred` costs more."""
+
+    def __init__(self, wrapper: BaseDatabaseWrapper) -> None:
+        self.__dict__["wrapper"] = wrapper
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        return getattr(self.wrapper, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:  # noqa: ANN401
+        setattr(self.wrapper, name, value)
+        if name == "errors_occurred" and value:
+            advise(self.wrapper, sys.exc_info()[1])
+
+
 _HEALTH_CHECK: Final = BaseDatabaseWrapper.close_if_health_check_failed.__name__
 
 
@@ -30,15 +46,15 @@ class CountingMixin(Accounting, WrapperMixin):
     otherwise = "are not counted"
     _apart = True  # until the handler is seen to make it
 
-    _errors_occurred = False
+    __next: type[Any]
 
-    def _note_errors(self, occurred: bool) -> None:  # noqa: FBT001  as Django sets it
-        self._errors_occurred = occurred
-        if occurred:
-            advise(self, sys.exc_info()[1])
-
-    # Set by Django while it handles an error of the driver's, and read in each request: in C, that costs half.
-    errors_occurred = property(attrgetter("_errors_occurred"), _note_errors)
+    @cached_property
+    def wrap_database_errors(self) -> Any:  # noqa: ANN401  a context manager
+        """Django's own, which sets `errors_occurred` while it handles an error of the driver's."""
+        made: Any = super().wrap_database_errors
+        if isinstance(made, DatabaseErrorWrapper):
+            made.wrapper = _Advised(self)  # type: ignore[attr-defined]  # not in the stubs
+        return made
 
     @classmethod
     def before_wrapper(cls) -> None:
@@ -46,7 +62,7 @@ class CountingMixin(Accounting, WrapperMixin):
 
     def adopted(self) -> None:
         self._apart = False
-        self._errors_occurred = self.__dict__.pop("errors_occurred", False)
+        self.__dict__.pop("wrap_database_errors", None)
         self.opened_while_loading = self.connection is not None
         if self.connection is not None:
             self._row = current.ledger().found_open(self.alias)
@@ -76,8 +92,9 @@ class CountingMixin(Accounting, WrapperMixin):
         self._write_down_opening(connection, attempt)
         return connection
 
-    def _cursor(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-        cursor = super()._cursor(*args, **kwargs)  # type: ignore[misc]  # not in the stubs
+    def _cursor(self, name: str | None = None) -> Any:  # noqa: ANN401
+        ask = self.__next._cursor  # noqa: SLF001
+        cursor = ask(self) if name is None else ask(self, name)
         self._count_use()
         return cursor
 
@@ -85,11 +102,7 @@ class CountingMixin(Accounting, WrapperMixin):
         """Django calls this when a request starts and when it ends, and others whenever they like."""
         if self._using is not None:
             self._end_work()
-        self._reason = None
-        try:
-            super().close_if_unusable_or_obsolete()
-        finally:
-            self._reason = CloseReason.EXPLICIT
+        self.__next.close_if_unusable_or_obsolete(self)
 
     def is_usable(self) -> bool:
         usable = super().is_usable()

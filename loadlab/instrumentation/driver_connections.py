@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import weakref
 from contextlib import contextmanager, suppress
 from operator import attrgetter, methodcaller
@@ -120,6 +121,17 @@ def backend_of(connection: Any) -> int:  # noqa: ANN401  of any driver
         with suppress(Exception):  # another driver, or a connection that is gone
             return int(ask(connection))
     return 0
+
+
+def has_socket(connection: Any) -> bool:  # noqa: ANN401  as above
+    """Whether its file descriptor is open: where it is not, to close it tells the database nothing."""
+    try:
+        os.fstat(connection.fileno())
+    except OSError:
+        return False
+    except Exception:  # noqa: BLE001  a driver that tells no descriptor, or says that it is closed
+        return True
+    return True
 
 
 _ASK_FOR_BACKEND: Final[tuple[Callable[[Any], int], ...]] = (

@@ -105,10 +105,11 @@ def _in_greenlet() -> bool:
     return greenlet is not None and greenlet.getcurrent().parent is not None
 
 
-def unit(ledger: Ledger, work: Work | None, row: Row) -> int:
+def unit(ledger: Ledger, work: Work | None, pair: int, row: Row) -> int:
     """The number of the name of the unit that uses a connection; 0 while it is not known.
 
-    A request that uses one before its URL is resolved is named when it ends.
+    `pair`: how far the cells of its kind are from those of requests. A request that uses a connection before its URL is
+    resolved is named when it ends.
     """
     if work is None:
         return ledger.unit(_OUTSIDE, _command())
@@ -117,7 +118,7 @@ def unit(ledger: Ledger, work: Work | None, row: Row) -> int:
         match = name.resolver_match  # type: ignore[attr-defined]  # a request
         name = None if match is None else match.route or ROOT
     if name is not None:
-        return ledger.unit(pair_of(work), name)
+        return ledger.units[pair].get(name) or ledger.unit(pair, name)
     unnamed: Any = work.setdefault(UNNAMED, [])
     unnamed.append(row)
     return 0
@@ -133,7 +134,7 @@ def name_earlier(work: Work) -> None:
 def opening_unit(ledger: Ledger, work: Work | None, row: Row, *, loading: bool) -> int:
     """The same, of the unit that opens it."""
     if work is not None:
-        return unit(ledger, work, row)
+        return unit(ledger, work, pair_of(work), row)
     if loading:
         return ledger.unit(_OUTSIDE, START_UP)
     return ledger.unit(_OUTSIDE, (not _in_main_thread() and job()) or _command())

@@ -173,7 +173,7 @@ class Ledger:
         self._unused: list[Iterator[memoryview]] = []  # of each segment, those of its rows that were never in use
         self._aliases: dict[str, int] = {}
         self._names: dict[str, int] = {}
-        self._unit_numbers: dict[tuple[int, str], int] = {}
+        self.units: list[dict[str, int]] = [{} for _ in range(layout.PAIR * len(UnitKind))]
         self._name_numbers = count(1)
         self._alias_numbers = count()
         self._sequences = count(1)
@@ -295,11 +295,11 @@ class Ledger:
 
     def unit(self, pair: int, name: str) -> int:
         """The number of a unit of work, of the kind whose cells are so far from those of requests."""
-        return self._unit_numbers.get((pair, name)) or self._begin_unit(pair, name)
+        return self.units[pair].get(name) or self._begin_unit(pair, name)
 
     def _begin_unit(self, pair: int, name: str) -> int:
         number = self.name(f"{UnitKind(pair // layout.PAIR).label}:{name}")
-        return number if number == layout.NAMES - 1 else self._unit_numbers.setdefault((pair, name), number)
+        return number if number == layout.NAMES - 1 else self.units[pair].setdefault(name, number)
 
     def name(self, text: str) -> int:
         """The number of a name that rows refer to: 0 of none, and the last one of all beyond the capacity."""

@@ -18,6 +18,10 @@ from loadlab.instrumentation.ledger_file import LEDGERS
 from loadlab.model.holders import Holder
 from loadlab.model.open_connections import OpenConnection
 
+NO_LEDGERS: Final = (
+    "No process counts connections in {}. If the site is running, it runs as another user or with another folder: list"
+    " them as that user, or name one folder for all in LOADLAB['LEDGER_DIR']."
+)
 BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -44,10 +48,12 @@ def open_connections(directory: Path) -> list[OpenConnection]:
 
 def notes_on(directory: Path) -> tuple[str, ...]:
     """What keeps connections out of the listing, in sentences."""
-    hidden = sum(not os.access(path, os.R_OK) for path in directory.glob(f"*{LEDGERS.suffix}"))
-    if not hidden:
-        return ()
-    return (f"Ledgers that this user may not read: {hidden}. Their processes' connections are not listed.",)
+    ledgers = list(directory.glob(f"*{LEDGERS.suffix}"))
+    if not ledgers:
+        return (NO_LEDGERS.format(directory),)
+    if hidden := sum(not os.access(path, os.R_OK) for path in ledgers):
+        return (f"Ledgers that this user may not read: {hidden}. Their processes' connections are not listed.",)
+    return ()
 
 
 def place_of(directory: Path) -> str:

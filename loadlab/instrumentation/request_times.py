@@ -10,6 +10,7 @@ mapped memory, so what is counted stays when the process ends.
 from __future__ import annotations
 
 import mmap
+import sys
 import threading
 from bisect import bisect_left
 from itertools import count
@@ -44,6 +45,7 @@ OTHER_SERIES: Final = (len(HTTP_METHODS) + 1) * (len(STATUS_CLASSES) + 1)
 SLOTS: Final = NAMED_SERIES + OTHER_SERIES + GAP
 FILE_BYTES: Final = SLOTS_OFFSET + SLOTS * SLOT_BYTES
 
+FREE_THREADED: Final = not getattr(sys, "_is_gil_enabled", lambda: True)()
 _BOUNDS_NS: Final = tuple(round(seconds * NS_PER_SECOND) for seconds in HTTP_SECONDS)
 
 Series = tuple[str, str, str]  # route, method, class of status
@@ -52,8 +54,8 @@ Series = tuple[str, str, str]  # route, method, class of status
 class RequestTimes:
     """The file of this process, in `directory`; with None, kept in memory, where no reader finds it.
 
-    To add to it waits for other threads, for as long as two stores take, and for nothing else. A signal's
-    handler or a finaliser may add in the middle of it.
+    To add to it waits for nothing, or in a Python without a GIL for other threads, for as long as two stores take. A
+    signal's handler or a finaliser may add in the middle of it.
 
     Raises:
         OSError: the file cannot be made.
@@ -74,9 +76,14 @@ class RequestTimes:
         """Count one request; it is in the file when this returns."""
         cells = self._series.get((route, method, status_class)) or self._begun((route, method, status_class))
         bucket = bisect_left(_BOUNDS_NS, duration_ns)
-        with self._mutex:
-            cells[bucket] += 1
-            cells[SUM_NS_AT] += duration_ns
+        if FREE_THREADED:
+            with self._mutex:
+                cells[bucket] += 1
+                cells[SUM_NS_AT] += duration_ns
+            return
+        # Where there is a GIL, other threads and signals' handlers come at calls and jumps, so never within these.
+        cells[bucket] += 1
+        cells[SUM_NS_AT] += duration_ns
 
     def _begun(self, series: Series) -> memoryview:
         """The cells of a series that is new; when there are too many, those of all others together."""

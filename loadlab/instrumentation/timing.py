@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from functools import wraps
+from http import HTTPStatus
 from time import monotonic_ns
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from django.core.handlers.base import BaseHandler
 from django.core.handlers.wsgi import WSGIHandler
@@ -25,6 +26,7 @@ COUNTS: Final = "_loadlab_counts"
 INSTALLED: Final = "_loadlab_times"
 _METHODS: Final = frozenset(HTTP_METHODS)
 _CLASSES: Final = {int(label[0]): label for label in STATUS_CLASSES}
+_BY_STATUS: Final = {int(status): _CLASSES[status // 100] for status in HTTPStatus}
 _FAULT: Final = _CLASSES[5]
 
 
@@ -54,7 +56,8 @@ def leave_out(request: HttpRequest) -> None:
 def _announced(call: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(call)
     def announced(handler: BaseHandler, environ: Any, start_response: Any) -> Any:  # noqa: ANN401  WSGI's
-        _announce()
+        maker = present()  # as in _announce: a call would cost more than all that it does
+        become({COMING: maker if maker and RUNNING in maker else None})
         return call(handler, environ, start_response)
 
     return announced
@@ -80,7 +83,7 @@ def _begun() -> tuple[Work, Work | None]:
     """The request that is answered from now on, and the one that makes it, if any."""
     work = present()
     if work is not None and COMING in work:
-        maker = cast("Work | None", work.pop(COMING))
+        maker: Any = work.pop(COMING)
         work[RUNNING] = None
         return work, maker
     begun: Work = {RUNNING: None}
@@ -91,10 +94,16 @@ def _begun() -> tuple[Work, Work | None]:
 def _timed(get_response: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
     @wraps(get_response)
     def timed(handler: BaseHandler, request: HttpRequest) -> HttpResponseBase:
-        if hasattr(request, COUNTS):  # a handler within another one's
+        work = present()
+        maker: Any
+        if work is not None and COMING in work:  # as in _begun, and as fast as can be
+            maker = work.pop(COMING)
+            work[RUNNING] = None
+        elif hasattr(request, COUNTS):  # a handler within another one's
             return get_response(handler, request)
-        request._loadlab_counts = True  # type: ignore[attr-defined]  # noqa: SLF001  COUNTS, as fast as can be
-        work, maker = _begun()
+        else:
+            work, maker = _begun()
+        request._loadlab_counts = True  # type: ignore[attr-defined]  # noqa: SLF001  COUNTS
         work[UNIT] = request  # until it is answered, and its route is known
         begun_ns = monotonic_ns()
         try:
@@ -106,7 +115,7 @@ def _timed(get_response: Callable[..., HttpResponseBase]) -> Callable[..., HttpR
             del work[RUNNING]
             if maker and RUNNING in maker:
                 become(maker)
-        _count(request, work, _CLASSES.get(response.status_code // 100, OTHER), begun_ns)
+        _count(request, work, _BY_STATUS.get(response.status_code) or _class_of_status(response), begun_ns)
         return response
 
     setattr(timed, INSTALLED, True)
@@ -131,10 +140,14 @@ def _timed_async(get_response: Callable[..., Awaitable[HttpResponseBase]]) -> Ca
             del work[RUNNING]
             if maker and RUNNING in maker:
                 become(maker)
-        _count(request, work, _CLASSES.get(response.status_code // 100, OTHER), begun_ns)
+        _count(request, work, _BY_STATUS.get(response.status_code) or _class_of_status(response), begun_ns)
         return response
 
     return timed
+
+
+def _class_of_status(response: HttpResponseBase) -> str:
+    return _CLASSES.get(response.status_code // 100, OTHER)
 
 
 def _class_of(error: BaseException) -> str:
@@ -151,5 +164,7 @@ def _count(request: HttpRequest, work: Work, status_class: str, begun_ns: int) -
     if UNNAMED in work:
         name_earlier(work)
     if request._loadlab_counts:  # type: ignore[attr-defined]  # noqa: SLF001
-        method = request.method if request.method in _METHODS else OTHER
+        method = request.method
+        if method not in _METHODS:
+            method = OTHER
         current.request_times().add(route, method, status_class, duration_ns)

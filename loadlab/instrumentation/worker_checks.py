@@ -34,7 +34,7 @@ def check_workers(**_: Any) -> list[CheckMessage]:  # noqa: ANN401  Django's sig
 def pool_closed_by_celery() -> Iterator[CheckMessage]:
     """Where Celery's workers are child processes, as far as settings or this process' command line say."""
     workers = pool_of(sys.argv) or getattr(settings, "CELERY_WORKER_POOL", PREFORK[0])
-    if not _closed_by_celery() or workers not in PREFORK:
+    if not _closed_by_celery() or workers not in PREFORK or not _calls("close_pool"):
         return
     for alias, entry in connections.settings.items():
         if pool := pool_in(entry):
@@ -63,6 +63,8 @@ def _pool_of_one_job() -> Iterator[CheckMessage]:
 
 def _age_without_effect() -> Iterator[CheckMessage]:
     if not _closed_by_celery() or getattr(settings, "CELERY_DB_REUSE_MAX", None):
+        return
+    if _calls("close_if_unusable_or_obsolete"):  # as up to Celery 5.5: the age holds in workers too
         return
     for alias, entry in kept(connections.settings):
         yield checks.Info(
@@ -112,3 +114,9 @@ def _closed_by_celery() -> bool:
         return False
     made = [one for app in state._get_active_apps() for one in getattr(app, "_fixups", ())]  # noqa: SLF001
     return any(isinstance(one, fixup.DjangoFixup) for one in made)
+
+
+def _calls(method: str) -> bool:
+    """Whether Celery calls this of each connection before and after a task; it has changed its mind more than once."""
+    code = getattr(sys.modules[FIXUP].DjangoWorkerFixup._close_database, "__code__", None)  # noqa: SLF001
+    return code is not None and method in code.co_names

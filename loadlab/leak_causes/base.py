@@ -20,6 +20,7 @@ PAGE: Final = "docs/reference/leak-causes.md"
 IDLE: Final = "idle"  # how the states of a session begin in which it does nothing
 IDLE_IN_TRANSACTION: Final = "idle in transaction"
 IDLE_SECONDS: Final = 10.0
+JUST_SECONDS: Final = 1.0
 # How Python calls threads: those that a program starts without a name, those of an event loop's executor, and those of
 # socketserver's mix-in, one for each client.
 OWN_THREAD: Final = "Thread-"
@@ -65,9 +66,15 @@ def ours(listing: Listing) -> Connections:
     return tuple(one for one in listing.connections if one.holder is not Holder.NOT_OURS)
 
 
-def is_abandoned(connection: OpenConnection) -> bool:
+def awaits_garbage(connection: OpenConnection) -> bool:
     """Whether its thread has ended and nothing refers to it: the garbage collector will close it."""
     return connection.holder is Holder.LEAKED and not connection.kept
+
+
+def is_abandoned(connection: OpenConnection) -> bool:
+    """The same, and not just now: a fix may be about to close it."""
+    used = connection.used_seconds
+    return awaits_garbage(connection) and (used is None or used >= JUST_SECONDS)
 
 
 def abandoned(listing: Listing) -> Connections:

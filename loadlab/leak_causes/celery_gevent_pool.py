@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from loadlab.leak_causes.base import LeakCause, abandoned, kept_for, more_than_spare, opened_by, share
+from loadlab.leak_causes.base import LeakCause, abandoned, closes_at_end, kept_for, more_than_spare, opened_by, share
 from loadlab.model.holders import GREENLET
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class CeleryGeventPool(LeakCause):
-    """Celery closes connections around every task, unless CELERY_DB_REUSE_MAX or the project tells it not to."""
+    """Celery closes connections around every task: before 5.6 by their age, and always unless it is told not to."""
 
     title: ClassVar[str] = "Celery's gevent pool"
     rank: ClassVar[int] = 30
@@ -28,7 +28,10 @@ class CeleryGeventPool(LeakCause):
         return share(listing, found, one=one, more=more)
 
     def cure(self, listing: Listing, found: Connections) -> str:
+        if all(closes_at_end(listing, one) for one in found):
+            return "no later task finds them: remove CELERY_DB_REUSE_MAX, or whatever keeps Celery from closing them"
+        age = kept_for(listing, found) or "CONN_MAX_AGE above 0"
         return (
-            f"no later task finds them, at {kept_for(listing, found) or 'any CONN_MAX_AGE'}: remove CELERY_DB_REUSE_MAX"
-            " and whatever keeps Celery from closing them, or use Django's pool"
+            f"no later task finds them. {age}: set it to 0 for the worker, for Celery before 5.6 keeps to it; remove"
+            " CELERY_DB_REUSE_MAX; or use Django's pool"
         )

@@ -14,6 +14,7 @@ from loadlab.leak_causes.base import (
     share,
     unused_seconds,
 )
+from loadlab.model.holders import START_UP
 
 if TYPE_CHECKING:
     from loadlab.leak_causes.base import Connections
@@ -42,5 +43,7 @@ class CommandNeverReturns(LeakCause):
         return f"{said} by {names}, which runs outside of any request or task and has {idle}{waits}"
 
     def cure(self, listing: Listing, found: Connections) -> str:  # noqa: ARG002
+        if all(one.opened_by is not None and one.opened_by.name == START_UP for one in found):
+            return "call connections.close_all() at the end of what runs at start-up"
         leave = "leave atomic() and " if any(map(in_transaction, found)) else ""
         return f"have it {leave}call connections.close_all() before it waits"

@@ -18,7 +18,7 @@ from loadlab.model.config import Scalar
 from loadlab.model.departure import Departure
 from loadlab.model.fleet import Spread
 from loadlab.model.gates import Gates
-from loadlab.model.holding import HoldingCosts
+from loadlab.model.holding import BesideIdle, HoldingCosts
 from loadlab.model.needs import Need
 from loadlab.model.opens import Opens
 from loadlab.model.over_an_hour import OverAnHour
@@ -297,7 +297,8 @@ class Findings:
 
     Where the run has other strategies, it says which of them to use. `added_latency` is empty for a run with one.
     `departures` are the cases that left before their last block. `opens` says where the time of an open goes; None
-    where it was not measured, and `holding` what keeping one costs. `over_an_hour` says what each age would do at the
+    where it was not measured, and `holding` what keeping one costs. `beside_idle` says what idle
+    connections of others do to PostgreSQL's CPU. `over_an_hour` says what each age would do at the
     rate that was measured. `gates` are what a build requires.
     """
 
@@ -314,6 +315,7 @@ class Findings:
     departures: Mapping[Case, Departure] = field(default_factory=dict)
     opens: Opens | None = None
     holding: HoldingCosts | None = None
+    beside_idle: tuple[BesideIdle, ...] = ()
     over_an_hour: tuple[OverAnHour, ...] = ()
     aftermaths: Aftermaths = field(default_factory=Aftermaths)
     gates: Gates = field(default_factory=Gates)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from loadlab.model.case import Case
+
 # Why it is not known: the memory of another's PostgreSQL is not the lab's to read, or the system is not Linux.
 UnknownHolding = Literal["", "given", "system"]
 # How memory was read: the proportional share, or where only the owner may see that, private memory alone.
@@ -119,6 +121,20 @@ class Pays:
 
     max_age: float | None
     per_hour: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BesideIdle:
+    """PostgreSQL's CPU per request of a case beside idle connections ÷ that without them, paired by block.
+
+    None where it is not known; `low` and `high` are None with too few blocks for an interval.
+    """
+
+    case: Case
+    cpu_ratio: float | None
+    low: float | None
+    high: float | None
+    blocks: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from every import every
-from factories.trials import KEPT, findings, noisy, strategy_case
+from factories.trials import KEPT, findings, noisy, strategy_case, trial
 from hypothesis import given
 from hypothesis import strategies as some
 
@@ -15,6 +15,7 @@ from loadlab.analysis.holding import holding_costs
 from loadlab.analysis.pairs import declared_pairs
 from loadlab.model.break_even import BYTES_PER_CORE, SOLD_APART, even_rate
 from loadlab.model.holding import ClientSide, Holding, IdleBackends, Measured, OpeningCpu
+from loadlab.model.samples import CpuSeconds
 from loadlab.report.content.holding import beside_idle
 
 
@@ -84,7 +85,21 @@ def test_a_slowdown_beside_idle_connections_is_found_and_told() -> None:
     beside = replace(alone, idle_percent=90)
     trials = [*noisy(alone, 100.0, like=KEPT, blocks=12), *noisy(beside, 80.0, like=KEPT, blocks=12)]
     found = findings([alone, beside], trials, blocks=12)
-    ((case, ratio, *_, verdict),) = beside_idle(found).rows
-    assert "90 % held idle" in case
+    ((name, ratio, *_, verdict, _),) = beside_idle(found).rows
+    assert "90 % held idle" in name
     assert ratio.startswith("0.8")
     assert verdict == "worse"
+
+
+def test_cpu_beside_idle_connections_is_compared_block_by_block() -> None:
+    alone = strategy_case("sync", "max_age", max_age=60)
+    beside = replace(alone, idle_percent=90)
+    trials = [
+        replace(one, cpu_seconds=CpuSeconds(app=1.0, database=spent * (1 + one.block), generator=0.1))
+        for case, spent in ((alone, 0.1), (beside, 0.15))
+        for one in (trial(case, block) for block in range(8))
+    ]
+    (one,) = findings([alone, beside], trials, blocks=8).beside_idle
+    assert (one.case, one.blocks) == (beside, 8)
+    assert (one.cpu_ratio, one.low, one.high) == pytest.approx((1.5, 1.5, 1.5))
+    assert beside_idle(findings([alone, beside], trials, blocks=8)).rows[0][-1] == "1.50× (1.50–1.50)"

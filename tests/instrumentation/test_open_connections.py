@@ -10,6 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from loadlab.instrumentation import layout
+from loadlab.instrumentation.ledger import Ledger
+from loadlab.instrumentation.open_connections import notes_on, open_connections
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -235,3 +239,21 @@ def test_a_thread_in_which_no_request_ends_is_known_at_its_second(tmp_path: Path
 def test_what_djangos_handler_has_not_made_is_apart_and_not_leaked(tmp_path: Path) -> None:
     (after,) = listings(tmp_path, "apart")
     assert after == [["idle", "Thread-* (<lambda>)", True]] * 2
+
+
+def test_a_folder_that_no_process_writes_to_is_named(tmp_path: Path) -> None:
+    (note,) = notes_on(tmp_path)
+    assert note.startswith(f"No process counts connections in {tmp_path}. ")
+    (tmp_path / "7-0.ledger").touch()
+    assert notes_on(tmp_path) == ()
+
+
+def test_a_ledger_with_an_impossible_row_keeps_no_other_from_being_listed(ledgers: Path) -> None:
+    kept = [Ledger(ledgers), Ledger(ledgers)]
+    for ledger in kept:
+        ledger.connecting("default").opened()
+    damaged = min(ledgers.glob("*.ledger"))
+    with damaged.open("r+b") as file:
+        file.seek(layout.ROWS_OFFSET + layout.ALIAS * layout.CELL_BYTES)
+        file.write((1 << 40).to_bytes(8, "little"))
+    assert len(open_connections(ledgers)) == 1

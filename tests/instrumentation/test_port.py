@@ -63,6 +63,19 @@ def test_a_worker_serves_all_metrics_and_another_takes_over_when_it_ends(project
             await_that(lambda: opened(port) == 2, project.told)
 
 
+@every(("path", "sign"), [("/metrics", "# HELP"), ("/metrics/connections", '{"version":1')])
+def test_on_loopback_all_pages_are_open_and_nothing_else_is_there(path: str, sign: str) -> None:
+    statuses: list[str] = []
+
+    def answer(where: str) -> str:
+        environ = {"PATH_INFO": where, "REQUEST_METHOD": "GET"}
+        return b"".join(port._unguarded(environ, lambda status, _: statuses.append(status))).decode()
+
+    assert answer(path).startswith(sign)
+    assert "the open connections at /metrics/connections" in answer(f"{path}/")
+    assert statuses == ["200 OK", "404 Not Found"]
+
+
 def test_an_address_that_is_not_this_machines_is_warned_of_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

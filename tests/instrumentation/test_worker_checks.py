@@ -73,6 +73,22 @@ def test_the_number_of_sessions_for_each_task_is_said(database: Any, celery_app:
 
 
 @pytest.mark.parametrize("entry", [{"CONN_MAX_AGE": 60}, POOL])
+@pytest.mark.usefixtures("celery_app")
+def test_a_celery_that_keeps_to_the_age_is_not_spoken_of(
+    database: Any, monkeypatch: pytest.MonkeyPatch, entry: dict[str, Any]
+) -> None:
+    from celery.fixups.django import DjangoWorkerFixup  # noqa: PLC0415  once the fixture has found it installed
+
+    def as_up_to_5_5(self: Any, *, force: bool = False) -> None:
+        for connection in self._db.connections.all():
+            connection.close() if force else connection.close_if_unusable_or_obsolete()
+
+    monkeypatch.setattr(DjangoWorkerFixup, "_close_database", as_up_to_5_5)
+    database(**entry)
+    assert ids() == []
+
+
+@pytest.mark.parametrize("entry", [{"CONN_MAX_AGE": 60}, POOL])
 def test_celery_that_is_only_imported_is_not_spoken_of(database: Any, entry: dict[str, Any]) -> None:
     celery = pytest.importorskip("celery", reason="make .venv/dev installs celery")
     pytest.importorskip("celery.fixups.django")

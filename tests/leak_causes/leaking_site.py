@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ from loadlab.leak_causes import named, verdict
 from loadlab.model.open_connections import AliasSettings, Listing, Session
 from loadlab.plan.members import config_of
 from loadlab.strategies import STRATEGIES
+from loadlab.system.state_folder import let_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,7 +100,8 @@ def leaking_site(  # noqa: PLR0913
         driver=driver,
     )
     extras = Extras(apps=() if garbage else ["no_garbage_collection.NoGarbageCollection"], environment=environment)
-    ledgers = folder / "ledgers"
+    ledgers = Path(tempfile.mkdtemp(prefix="ledgers-", dir=lab.scratch))
+    let_in(ledgers)  # a server's own files are in it, and nginx is an ordinary user
     with boot_site(
         lab, server, strategy, project=project, ledgers=ledgers, log=folder / "log", extras=extras
     ) as booting:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import importlib.util
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import pytest
 from holding_project import command, gunicorn, holding_project, later
+from leaking_site import aged, leaking_site
+from modes import choice
 from patience import await_that
 
 from loadlab.lab.clients import ClientPool
 from loadlab.leak_causes import named, verdict
+from loadlab.model.holders import Holder
 from loadlab.system.ports import LOOPBACK
 
 if TYPE_CHECKING:
@@ -121,3 +126,72 @@ def test_a_pool_counts_on_connections_that_were_lost_and_collected(lab: Lab, tmp
         project.await_open(0)
         assert ClientPool(project.port, 1, keep_alive=False).ask("/one/") == 1
         assert "PoolTimeout" in project.log()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["threaded", "gevent", "asgi"])
+def test_nothing_is_kept_in_a_leaking_site_without_such_a_tool(lab: Lab, tmp_path: Path, mode: str) -> None:
+    with leaking_site(lab, tmp_path, choice(mode), aged(600), garbage=True) as site, ThreadPoolExecutor(1) as clients:
+        asking = clients.submit(site.ask, "/entries/1/", 100)
+        leaked, kept = 0, 0
+        while not asking.done():
+            seen = site.listing().connections
+            leaked += sum(one.holder is Holder.LEAKED for one in seen)
+            kept += sum(one.kept for one in seen)
+        asking.result()
+        assert leaked > 0
+        assert kept == 0
+
+
+@pytest.mark.slow
+def test_many_processes_with_live_threads_are_no_leak(lab: Lab, tmp_path: Path) -> None:
+    argv = gunicorn("--preload", "--workers", "4", "--threads", "4")
+    with holding_project(lab, tmp_path, argv, server="gthread") as project:
+
+        def all_hold_one() -> bool:
+            project.ask("/one/", clients=16)
+            return len(project.listing().connections) == 4 * 4
+
+        await_that(all_hold_one, project.log)
+        assert named(project.listing()) == ()
+        seen = replace(project.listing(), limit=20)  # of a database as small as that
+        (cause,) = named(seen)
+        assert cause.name == "many_processes"
+        assert cause.sentence == (
+            "No leak: live threads hold 16 connections, up to 4 in each of 4 processes; the database accepts 20"
+        )
+
+
+FORKS: Final = """
+import os, sys, time
+import django
+django.setup()
+from django.db import connection
+from holding.asking import ask
+ask()
+child = os.fork()
+if child == 0:
+    if sys.argv[1] == "alone":  # as Celery does
+        os.close(connection.connection.fileno())
+    connection.close()
+    os._exit(0)
+os.waitpid(child, 0)
+print("forked", flush=True)
+time.sleep(3600)
+"""
+
+
+@pytest.mark.parametrize(("child", "left"), [("alone", 1), ("for both", 0)])
+def test_what_a_forked_child_closes_for_itself_alone_stays_open(
+    lab: Lab, tmp_path: Path, child: str, left: int
+) -> None:
+    with holding_project(lab, tmp_path, ["-c", FORKS, child]) as project:
+        await_that(lambda: "forked" in project.log(), project.log)
+        project.await_open(left)
+        await_that(lambda: sessions(lab) == left, project.log)
+
+
+def sessions(lab: Lab) -> int:
+    lab.cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = %s", [lab.database.name])
+    (count,) = lab.cursor.fetchone() or (0,)
+    return int(count)

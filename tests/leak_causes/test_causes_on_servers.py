@@ -6,7 +6,7 @@ import importlib.util
 import os
 import shutil
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.process
 
+LOOK_SECONDS: Final = 0.1
 ONE_ROW: Final = "/entries/1/"
 EACH: Final = 3
 ASKED: Final = CLIENTS * EACH
@@ -192,7 +193,7 @@ def test_tasks_in_greenlets_are_found_where_celery_closes_by_count(
 @contextmanager
 def load(site: LeakingSite) -> Iterator[Future[None]]:
     with ThreadPoolExecutor(1) as clients:
-        asking = clients.submit(site.ask, ONE_ROW, 50)
+        asking = clients.submit(site.ask, ONE_ROW, 25)
         yield asking
         asking.result()
 
@@ -204,6 +205,7 @@ def verdicts_under_load(site: LeakingSite) -> set[str]:
         while not asking.done():
             seen = site.listing()
             said |= {verdict(seen)} if named(seen) else set()
+            wait([asking], LOOK_SECONDS)
     seen = site.listing()
     assert asking.exception() is None
     return said | ({verdict(seen)} if named(seen) else set())

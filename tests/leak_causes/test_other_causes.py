@@ -55,6 +55,14 @@ def test_a_command_that_waits_for_long_is_named() -> None:
     assert name(Holder.OUTSIDE, **{**facts, "used_seconds": 61.0}) == "command_never_returns"
 
 
+def test_what_a_program_has_opened_at_its_start_is_to_be_closed_there() -> None:
+    program = Unit(kind="other", name="celery")
+    cause = the_cause(Holder.OUTSIDE, opened_by=STARTED, used_by=program, session=SLEEPS, **MAIN)
+    assert cause is not None
+    assert cause.name == "command_never_returns"
+    assert cause.cure == "call connections.close_all() at the end of what runs at start-up"
+
+
 def test_a_command_s_open_transaction_is_said_and_its_cure_leaves_it() -> None:
     waits = Session(state="idle in transaction", state_seconds=3600.0)
     cause = the_cause(Holder.OUTSIDE, opened_by=COMMAND, used_by=COMMAND, session=waits, **MAIN)

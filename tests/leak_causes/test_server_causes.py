@@ -112,6 +112,13 @@ def test_a_task_s_greenlet_is_told_from_a_request_s() -> None:
     ]
 
 
+def test_a_task_s_greenlet_at_an_age_has_the_age_in_its_cure() -> None:
+    (kept,) = named(listing(connections(5, opened_by=TASK)))
+    assert "CONN_MAX_AGE=60: set it to 0 for the worker, for Celery before 5.6 keeps to it" in kept.cure
+    (closed,) = named(listing(connections(5, opened_by=TASK), max_age=0))
+    assert "CONN_MAX_AGE" not in closed.cure
+
+
 def test_a_stream_is_named_when_it_has_held_its_connection_for_long() -> None:
     assert causes(Holder.IN_USE, answered=True, used_seconds=10.0) == ["streaming_response"]
     assert causes(Holder.IN_USE, answered=True, used_seconds=9.9) == []

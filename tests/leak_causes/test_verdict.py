@@ -59,6 +59,12 @@ def test_a_single_connection_that_waits_for_garbage_is_no_cause() -> None:
     assert len(named(listing(*each, each[0]))) == 1
 
 
+def test_threads_that_have_just_ended_are_no_cause() -> None:
+    just = listing(connections(5, used_seconds=0.9))
+    assert named(just) == ()
+    assert "5 of 5 open connections belong to threads that have ended, and close when" in verdict(just)
+
+
 def test_a_connection_belongs_to_one_cause_even_beside_an_equal_one() -> None:
     seen = listing(connections(2), connections(2))
     assert sum(len(cause.connections) for cause in named(seen)) == 4

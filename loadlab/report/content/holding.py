@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from loadlab.model.comparison import Comparison
     from loadlab.model.findings import Findings
     from loadlab.model.holding import (
+        BesideIdle,
         ClientSide,
         Holding,
         HoldingCosts,
@@ -124,6 +125,7 @@ def break_even(findings: Findings) -> Table:
 def beside_idle(findings: Findings) -> Table:
     """What idle connections of others do to each case, in the primary metric; no rows where none were held."""
     names, metric = Labels.of(findings), findings.run.primary_metric
+    cpu = {one.case: one for one in findings.beside_idle}
     found = [one for one in findings.comparisons if one.question == "idle" and one.metric == metric]
     return Table(
         caption=(
@@ -134,8 +136,9 @@ def beside_idle(findings: Findings) -> Table:
             *text_columns("Case"),
             *number_columns("Ratio", "p (Holm)", "Blocks"),
             Column(title="Verdict", kind="judgement"),
+            *number_columns("PostgreSQL's CPU per request"),
         ),
-        rows=tuple(_beside(names, one) for one in found),
+        rows=tuple((*_beside(names, one), _cpu(cpu.get(one.case))) for one in found),
     )
 
 
@@ -147,6 +150,12 @@ def _beside(names: Labels, one: Comparison) -> tuple[str, ...]:
         numbers.count(one.blocks),
         one.verdict,
     )
+
+
+def _cpu(beside: BesideIdle | None) -> str:
+    if beside is None or beside.cpu_ratio is None:
+        return numbers.MISSING
+    return numbers.with_interval(numbers.ratio(beside.cpu_ratio), beside.low, beside.high, without=numbers.TOO_FEW)
 
 
 def sentences(findings: Findings) -> tuple[str, ...]:

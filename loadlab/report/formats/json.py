@@ -75,6 +75,7 @@ class JsonFile(Report):
             ],
             "opens": plain(findings.opens),
             "holding": plain(findings.holding),
+            "beside_idle": plain(findings.beside_idle),
             "over_an_hour": [_over_an_hour(one, names) for one in findings.over_an_hour],
             "aftermaths": plain(findings.aftermaths.cases),
             "lessons": [{**_plain_fields(one), "text": lesson(one)} for one in findings.aftermaths.lessons],

@@ -1,0 +1,24 @@
+"""Counting stays cheap: instructions of a real worker, which no other load on the machine changes."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("valgrind") is None, reason="wants valgrind"),
+]
+
+BENCHMARK = Path(__file__).resolve().parents[2] / "benchmarks" / "instructions.py"
+
+
+def test_counting_adds_at_most_a_hundredth_to_the_instructions_of_a_request() -> None:
+    command = [sys.executable, str(BENCHMARK), "--only", "sync", "--windows", "2", "--ours"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
