@@ -23,6 +23,7 @@ PLACES: Final = {
     "Add a fault": "loadlab/faults/accept_stalls.py",
     "Add a dashboard": "dashboards/source/boards/waits.py",
     "Add a claim": "loadlab/claims/no_time_out.py",
+    "Add a cause of leaks": "loadlab/leak_causes/waits_for_lock.py",
     "Add a traffic": "loadlab/fleet/traffic/ramp.py",
     "Add an event": "loadlab/fleet/events/out_of_memory.py",
 }
@@ -46,7 +47,7 @@ class Fork:
     @classmethod
     def made(cls, folder: Path) -> Fork:
         for name in COPIED:
-            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(ROOT / name, folder / name)  # with what it was compiled to
         for heading, (code,) in examples().items():
             place = folder / PLACES[heading]
             if place.exists():

@@ -116,6 +116,10 @@ USES: Final = {
         "from dashboards.source.boards.waits import *; from dashboards.source.grafana import to_json; to_json(BOARD)"
     ),
     "Add a claim": "from loadlab.claims import CLAIMS; CLAIMS['no_time_out']()",
+    "Add a cause of leaks": (
+        "from loadlab.leak_causes import *; from loadlab.model.open_connections import Listing;"
+        " LEAK_CAUSES['waits_for_lock']().page; verdict(Listing(at=0, connections=(), aliases={}))"
+    ),
     "Add a traffic": "from loadlab.fleet.traffic import TRAFFICS; TRAFFICS['ramp'](last_rate=9.0).rates(None)",
     "Add an event": "from loadlab.fleet.events import EVENTS; EVENTS['out_of_memory'](at_seconds=9.0)",
 }

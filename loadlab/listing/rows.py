@@ -81,8 +81,6 @@ def unit_title(unit: Unit | None) -> str:
 
 
 def process_title(one: OpenConnection) -> str:
-    if one.holder is Holder.NOT_OURS:
-        return UNTOLD
     return f"{one.host}:{one.process}" if one.host else str(one.process)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
 from typing import TYPE_CHECKING, Final
 
 from loadlab.leak_causes import verdict
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 MISSING: Final = "–"
 CUT: Final = "…"
 WIDEST_CELL: Final = 48
+NARROWEST: Final = 20  # to which sentences are wrapped
 MOST_ROWS: Final = 15  # of a section, unless each connection is asked for
 GAP: Final = "  "
 
@@ -28,9 +30,10 @@ GAP: Final = "  "
 def as_text(listing: Listing, by: str = "holder", *, each: bool = False, width: int | None = None) -> str:
     """The verdict, what could not be told, and a section for each holder, opener or process.
 
-    With `each`, every connection has a row of its own. The lines of the table are cut to `width` characters.
+    With `each`, every connection has a separate row. Sentences are wrapped at `width` characters, and rows cut there.
     """
-    lines = [*verdict(listing).split("\n"), *_limit(listing), *listing.notes]
+    said = [*verdict(listing).split("\n"), *_limit(listing), *listing.notes]
+    lines = said if width is None else [line for sentence in said for line in wrap(sentence, max(width, NARROWEST))]
     if listing.connections:
         lines += ["", *(_cut(line, width) for line in _table(listing, by, each=each))]
     return "\n".join(map(printable, lines))
@@ -64,7 +67,7 @@ def _widths(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
 
 
 def _columns(listing: Listing, by: str) -> list[Column]:
-    """Those that tell something here; one without a single cell is left out as well."""
+    """Those that tell something here, what a narrow terminal may cut off last."""
     aliases = len({one.alias for one in listing.connections}) > 1
     columns: list[Column | None] = [
         ("", _count),
@@ -72,13 +75,13 @@ def _columns(listing: Listing, by: str) -> list[Column]:
         ("alias", lambda row: row[0].alias) if aliases else None,
         None if by == "opener" else ("opened by", lambda row: _unit(row[0], unit_title(row[0].opened_by))),
         ("last used by", _used_by),
-        ("thread", lambda row: row[0].thread_name),
-        None if by == "process" else ("process", lambda row: _one_or_count(row, process_title, "processes")),
-        ("backend", lambda row: _one_or_count(row, _backend, "backends")),
         ("open for", lambda row: _span([one.opened_seconds for one in row])),
         ("unused for", lambda row: _span([_unused(one) for one in row])),
         ("served", _served),
         ("database", _database) if listing.asked else None,
+        ("thread", lambda row: row[0].thread_name),
+        None if by == "process" else ("process", lambda row: _one_or_count(row, _process, "processes")),
+        ("backend", lambda row: _one_or_count(row, _backend, "backends")),
         ("client", _client) if listing.asked else None,
         ("remarks", lambda row: "; ".join(_remarks(row[0]))),
     ]
@@ -121,6 +124,10 @@ def _used_by(row: Connections) -> str:
 def _one_or_count(row: Connections, read: Callable[[OpenConnection], str], noun: str) -> str:
     found = dict.fromkeys(map(read, row))
     return next(iter(found)) if len(found) == 1 else f"{len(found):,} {noun}"
+
+
+def _process(one: OpenConnection) -> str:
+    return MISSING if one.holder is Holder.NOT_OURS else process_title(one)
 
 
 def _backend(one: OpenConnection) -> str:

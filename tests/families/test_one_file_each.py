@@ -68,6 +68,7 @@ FAMILIES: Final = (
     "faults",
     "report/formats",
     "claims",
+    "leak_causes",
     "fleet/traffic",
     "fleet/events",
 )

@@ -11,6 +11,7 @@ from every import every
 from loadlab.claims import CLAIMS
 from loadlab.fleet.events import EVENTS
 from loadlab.fleet.traffic import TRAFFICS
+from loadlab.leak_causes import LEAK_CAUSES
 from loadlab.probes import PROBES
 from loadlab.registry import Family
 from loadlab.report import REPORTS
@@ -31,6 +32,7 @@ FAMILIES = {
     "cases": CLAIMS,
     "traffic": TRAFFICS,
     "events": EVENTS,
+    "causes of leaks": LEAK_CAUSES,
 }
 
 

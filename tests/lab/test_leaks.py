@@ -11,6 +11,7 @@ import pytest
 from loadlab.analysis.rooms import leak_of, room_of
 from loadlab.analysis.trials import opens_per_request
 from loadlab.lab.project import OVERRIDDEN_SETTINGS, Project
+from loadlab.model.holders import by_holder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,6 +45,8 @@ def visited(trial: Any, tmp_path: Path) -> Callable[..., Trial]:
         result: Trial = trial(server, scenario=str(scenario), project=project, **more)
         assert result.state == "complete", result.reason
         assert result.connections.mismatches == ()
+        held = zip(*(result.series.of(name) for name in by_holder({})), strict=True)
+        assert [sum(each) for each in held] == list(result.series.open)
         return result
 
     return once
@@ -76,7 +79,9 @@ def test_threads_that_keep_all_their_aliases_leak_nothing(
 
 
 def test_a_leak_of_three_aliases_is_found(visited: Callable[..., Trial]) -> None:
-    assert leak_of(visited("gevent", "all-aliases", aliases=ALIASES, max_age=60, users=4)) == "yes"
+    seen = visited("gevent", "all-aliases", aliases=ALIASES, max_age=60, users=4)
+    assert leak_of(seen) == "yes"
+    assert any(seen.series.of("open_leaked"))
 
 
 @pytest.mark.parametrize(
