@@ -164,6 +164,12 @@ def test_a_healthy_server_has_one_idle_connection_and_no_cause(
             (one,) = (one for one in document["connections"] if one["holder"] == "idle")
             assert one["served"] >= REQUESTS
         assert (command["causes"], manage["causes"]) == ([], [])
+        lab.cursor.execute("SELECT pg_terminate_backend(%s)", ours)
+        await_that(lambda: not set(ours) & set(site.backends()))
+        manage = json.loads(site.manage("loadlab_connections", "--json"))
+        (gone,) = (one for one in manage["connections"] if one["holder"] != "not_ours")
+        assert (gone["backend"], gone["holder"], gone["session"]["state"]) == (*ours, "idle", "gone")
+        assert manage["notes"][0] == ("default: the database has ended 1 connection that the project still holds.")
 
 
 def test_a_watch_lists_again_until_it_is_stopped(leaking: ListedSite, loadlab: CommandLine) -> None:
