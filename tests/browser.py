@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from selenium.webdriver.remote.webelement import WebElement
 
 PATIENCE_SECONDS: Final = 120.0  # before a test fails rather than hangs; nothing waits for it otherwise
+LOOK_SECONDS: Final = 0.05  # Selenium's own 0.5 would be most of what a test of a page takes
 PIXELS: Final = """
 const [place] = arguments;
 const canvas = place.querySelector("canvas");
@@ -114,7 +115,8 @@ class Tab:
 
     def wait(self, condition: Callable[[], object]) -> Any:
         """What the condition gives, once it gives anything that is true."""
-        patience = WebDriverWait(self.driver, PATIENCE_SECONDS, ignored_exceptions=[StaleElementReferenceException])
+        stale = [StaleElementReferenceException]
+        patience = WebDriverWait(self.driver, PATIENCE_SECONDS, LOOK_SECONDS, ignored_exceptions=stale)
         return patience.until(lambda _: condition())
 
     def drawn(self, place: WebElement) -> WebElement:

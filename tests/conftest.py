@@ -22,11 +22,16 @@ pytest_plugins = ["lanes", "browser", "command_line", "laboratory", "lone_site",
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
-# Nothing is timed: a busy machine may take long over an example, or over making one up.
+# Nothing is timed: a busy machine may take long over an example, or over making one up. Twenty times as many examples
+# are tried with --hypothesis-profile many.
 settings.register_profile(
-    "untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+    "usual",
+    deadline=None,
+    max_examples=50,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
-settings.load_profile("untimed")
+settings.register_profile("many", settings.get_profile("usual"), max_examples=1000)
+settings.load_profile("usual")
 
 # Tests send these, and a suite that runs in the background or under nohup has been told to ignore them.
 signal.signal(signal.SIGINT, signal.default_int_handler)

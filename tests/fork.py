@@ -47,7 +47,7 @@ class Fork:
     @classmethod
     def made(cls, folder: Path) -> Fork:
         for name in COPIED:
-            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(ROOT / name, folder / name)  # with what it was compiled to
         for heading, (code,) in examples().items():
             place = folder / PLACES[heading]
             if place.exists():

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from command_line import TOO_BUSY
 from patience import await_that
 
 from loadlab.lab.opening import open_lab
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from loadlab.model.planned_fault import PlannedFault
     from loadlab.model.samples import Trial
 
-TOO_BUSY = "the machine is too busy"
 NO_ANSWER = "no answer"
 WINDOW_SECONDS = 0.4
 PLAN = Plan(servers={}, strategies={}, warmup_seconds=0.1, window_seconds=WINDOW_SECONDS)

@@ -182,7 +182,7 @@ def library() -> Path:
     It is the same each time, and so is where its bytecode goes.
     """
     package = Path(loadlab.__file__).parent
-    library = state_directory() / "library" / sha256(os.fsencode(package)).hexdigest()[:16]
+    library = (state_directory() / "library").resolve() / sha256(os.fsencode(package)).hexdigest()[:16]
     library.mkdir(parents=True, exist_ok=True)
     with suppress(FileExistsError):
         (library / "loadlab").symlink_to(package)

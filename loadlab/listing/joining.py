@@ -98,10 +98,10 @@ class _Join:
 
     def _is_here(self, alias: str, found: dict[int, Backend]) -> bool:
         """Whether the alias is of this database. Two servers may well have the same number for two sessions."""
-        if not found:
-            return False
-        if self._asked.aliases is not None or len(self._rows) == 1:
+        if self._asked.aliases is not None:
             return True
+        if not found or len(self._rows) == 1:
+            return bool(found)
         rows = dict(self._rows[alias])
         near = (_older_by(backend, rows[n], -self._asked.after) for n, backend in found.items())
         return 2 * sum(older < CONNECT_SECONDS for older in near) >= len(rows)
@@ -154,8 +154,8 @@ class _Join:
             )
         for alias in self._strange:
             yield (
-                f"{alias}: database {seen.database} knows none of its {_connections(len(self._rows[alias]))}. A pooler"
-                " may be in between, or another database was asked; no session is called not ours for it."
+                f"{alias}: none of its connections is among the sessions of database {seen.database}. A pooler may be"
+                " in between, or another database was asked; so no session is called not ours."
             )
         yield from self._notes_of_sessions()
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 ALIVE_PATH: Final = "/alive"
 BOOT_SECONDS: Final = 60.0
+ANSWER_SECONDS: Final = 5.0
 FAREWELL_SECONDS: Final = 10.0  # so that open pages hear of the last trial, and of the end
 POLL_SECONDS: Final = 0.05
 ATTEMPTS: Final = 3
@@ -128,7 +129,7 @@ def _await(program: Program, host: str, port: int) -> None:
 def _answers(host: str, port: int) -> str:
     with (
         suppress(OSError, http.client.HTTPException),
-        closing(http.client.HTTPConnection(host, port, timeout=5)) as asked,
+        closing(http.client.HTTPConnection(host, port, timeout=ANSWER_SECONDS)) as asked,
     ):
         asked.request("GET", ALIVE_PATH)
         return asked.getresponse().read().decode()

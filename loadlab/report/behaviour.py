@@ -191,7 +191,8 @@ def _what_is_ranged(scale: Scale) -> str:
         f"A cell with {RANGED} depends on the order of events: how many backends are still ending when the next ones"
         " start (peak), when Python last collected garbage (left open), or which dead thread was swept in time. Or it"
         f" differed between repeats. It is compared with its recorded range ± {scale.clients}, one for each client. The"
-        f" range is ± {scale.requests // 2}, half of the requests, if only garbage collection closes what has leaked."
+        f" range is ± {scale.requests // 2}, half of the requests, if only garbage collection closes what has leaked,"
+        " and reaches to all that were opened."
         " Every other cell must be exactly the same."
     )
 

@@ -55,7 +55,7 @@ def copy_running(binaries: Path, data: Path, dsn: str) -> None:
 def _template(binaries: Path, data: Path, method: str) -> Path:
     """The folder to copy; made beside `data` first, so that no other lab finds a part of one."""
     found = (binaries / "postgres").stat()
-    made_with = f"{binaries} {found.st_size} {found.st_mtime_ns} {_options(method)}"
+    made_with = f"{binaries.resolve()} {found.st_size} {found.st_mtime_ns} {_options(method)}"
     template = state_directory() / f"cluster-{hashlib.sha256(made_with.encode()).hexdigest()[:SHOWN]}"
     if not template.exists():
         draft = data.with_name("template")
@@ -83,7 +83,7 @@ def _initialise(binaries: Path, data: Path, method: str, password: str) -> None:
 
 def _copied(template: Path, data: Path) -> bool:
     with suppress(OSError):
-        return _run(["cp", "-R", str(template), str(data)]).returncode == 0
+        return _run(["cp", "-RH", str(template), str(data)]).returncode == 0
     return False
 
 

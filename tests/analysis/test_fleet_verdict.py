@@ -17,7 +17,10 @@ from loadlab.model.fleet_outcome import Band, FleetVerdict, Outcome
 if TYPE_CHECKING:
     from loadlab.model.fleet import Application
 
-OUTCOMES = fleet_answers.answer().outcomes
+
+def simulated() -> tuple[Outcome, ...]:
+    """At CONN_MAX_AGE 0, 60 and unlimited."""
+    return fleet_answers.answer().outcomes
 
 
 def opening(one: Outcome, per_second: float) -> Outcome:
@@ -37,27 +40,27 @@ def test_the_one_that_opens_least_is_taken_with_its_settings() -> None:
 
 
 def test_what_opens_less_by_less_than_a_hundredth_is_no_better() -> None:
-    zero, sixty, unlimited = OUTCOMES
+    zero, sixty, unlimited = simulated()
     found = verdict(opening(zero, 12.0), opening(sixty, 0.11), opening(unlimited, 0.02))
     assert (found.kind, found.chosen, found.alike) == ("best", 1, (1, 2))
 
 
 def test_overlapping_bands_are_no_difference() -> None:
-    zero, sixty, _ = OUTCOMES
+    zero, sixty, _ = simulated()
     wide = Band(middle=6.0, low=1.0, high=12.0)
     found = verdict(replace(zero, opens_per_second=wide), replace(sixty, opens_per_second=replace(wide, middle=5.0)))
     assert (found.kind, found.chosen, found.alike) == ("no_difference", 0, (0, 1))
 
 
 def test_a_strategy_that_is_refused_is_not_taken_however_little_it_opens() -> None:
-    zero, sixty, _ = OUTCOMES
+    zero, sixty, _ = simulated()
     found = verdict(zero, replace(sixty, fits=False, needed=30))
     assert (found.kind, found.chosen, found.rival) == ("only_one_fits", 0, 1)
 
 
 def test_one_strategy_alone_fits_or_not() -> None:
-    assert verdict(OUTCOMES[1]).kind == "only_one"
-    assert verdict(replace(OUTCOMES[1], fits=False)).kind == "none_fits"
+    assert verdict(simulated()[1]).kind == "only_one"
+    assert verdict(replace(simulated()[1], fits=False)).kind == "none_fits"
 
 
 def test_where_none_fits_the_verdict_says_what_would() -> None:
@@ -92,12 +95,12 @@ def test_an_answer_has_its_questions_answered() -> None:
 
 
 def test_a_pool_that_fails_requests_is_not_taken_however_little_it_opens() -> None:
-    zero, sixty, _ = OUTCOMES
+    zero, sixty, _ = simulated()
     failing = replace(opening(sixty, 0.001), failed=Band(middle=900.0, low=880.0, high=920.0))
     assert verdict(zero, failing).chosen == 0
 
 
 def test_where_pgbouncer_refuses_clients_more_connections_are_no_remedy() -> None:
     pooler = Pooler(pool_mode="transaction", size=1, most_clients=1, wait=5.0)
-    refused = replace(OUTCOMES[0], keeping=replace(OUTCOMES[0].keeping, pooler=pooler), fits=False, needed=2)
+    refused = replace(simulated()[0], keeping=replace(simulated()[0].keeping, pooler=pooler), fits=False, needed=2)
     assert [(one.kind, one.count) for one in verdict(refused).remedies] == [("max_client_conn", 4)]

@@ -54,7 +54,8 @@ def finished(loadlab: CommandLine, tmp_path_factory: pytest.TempPathFactory) -> 
     """Six trials: sync at CONN_MAX_AGE 0, 0 once more and unlimited, in two blocks."""
     folder = tmp_path_factory.mktemp("finished")
     (folder / "plan.toml").write_text(SMALL_PLAN.format(blocks=2))
-    return Finished(path=folder / "run", outcome=loadlab("run", folder / "plan.toml", "--out", folder / "run"))
+    path, outcome = loadlab.run(folder / "plan.toml", folder)
+    return Finished(path=path, outcome=outcome)
 
 
 def test_a_runs_progress_ends_each_trial_with_its_exact_counts(finished: Finished) -> None:
@@ -220,11 +221,11 @@ def test_a_site_that_only_fails_gets_an_error_table_and_no_latency(
 
 
 def test_a_leaking_case_leaves_a_run_after_two_blocks(loadlab: CommandLine, tmp_path: Path) -> None:
-    plan = SMALL_PLAN.format(blocks=6).replace("sync", "gevent").replace("[strategies", "workers = 2\n[strategies")
+    plan = SMALL_PLAN.format(blocks=6).replace("sync", "gevent").replace("[strategies", "workers = 1\n[strategies")
     (tmp_path / "plan.toml").write_text(plan)
-    done = loadlab("run", tmp_path / "plan.toml", "--out", tmp_path / "run")
+    run, done = loadlab.run(tmp_path / "plan.toml", tmp_path)
     assert done.code == 0, done.stderr
-    report = read_report(tmp_path / "run")
+    report = read_report(run)
     jsonschema.validate(report, json.loads(SCHEMA.read_text()))
     assert {one["case"].partition("max_age=")[2][:4]: (one["why"], one["blocks"]) for one in report["departures"]} == {
         "none": ("leaks", 2),
@@ -238,6 +239,7 @@ def test_a_leaking_case_leaves_a_run_after_two_blocks(loadlab: CommandLine, tmp_
     assert report["verdicts"][0]["recommend"]["max_age"] == 0
 
 
+@pytest.mark.slow  # the refusal itself is tested in tests/lab/test_faults.py
 def test_a_plan_that_wants_more_connections_than_there_are_is_refused(loadlab: CommandLine, tmp_path: Path) -> None:
     plan = SMALL_PLAN.format(blocks=1).replace("sync", "gthread").replace("[strategies", "threads = 4\n[strategies")
     plan = plan.replace("[servers.gthread]", "[database]\nmax_connections = 10\n[servers.gthread]\nworkers = 4")
@@ -265,6 +267,7 @@ hosts = 2
 [servers.sync]
 
 [servers.gthread]
+workers = 1
 
 [strategies.max_age]
 max_age = [0, 60]
@@ -281,10 +284,10 @@ pool_size = 3
 def test_a_run_over_strategies_tells_each_ones_needs_and_recovery(loadlab: CommandLine, tmp_path: Path) -> None:
     plan = tmp_path / "plan.toml"
     plan.write_text(STRATEGIES_PLAN)
-    outcome = loadlab("run", plan, "--only", "gthread*", "--out", tmp_path / "run")
+    run, outcome = loadlab.run(plan, tmp_path, "--only", "gthread*")
     assert outcome.code == 0, outcome.stderr
     assert "note: left out: geventpool in sync: its pool works with greenlets only" in outcome.stderr
-    report = read_report(tmp_path / "run")
+    report = read_report(run)
     jsonschema.validate(report, json.loads(SCHEMA.read_text()))
     assert all(trial["connections"]["exact"] for trial in report["trials"])
     arms = {(arm["strategy"], arm["max_age"], arm["server"]): arm for arm in report["arms"]}

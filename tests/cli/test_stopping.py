@@ -22,6 +22,8 @@ from loadlab.store.folder import RunFolder
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from command_line import InProcess
+
 ONE_CASE = ("--only", "*max_age=none*")
 # A single SIGINT stops the run of tests/live/test_page_beside_run.py.
 ENDS = {
@@ -124,12 +126,11 @@ def test_a_run_that_is_stopped_while_postgresql_starts_leaves_nothing(loadlab: C
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Resumed:
-    """A run that was killed in its second trial and then resumed, while another lab tried the same."""
+    """A run that was killed in its second trial and then resumed."""
 
     path: Path
     kept: dict[str, bytes]
     left_running: str
-    intruder: Outcome
     outcome: Outcome
 
 
@@ -144,10 +145,8 @@ def resumed(loadlab: CommandLine, tmp_path_factory: pytest.TempPathFactory) -> R
         run.popen.wait()
     kept = trials_in(path)
     left_running = " ".join(loadlab.commands())
-    with RunFolder.at(path).locked():  # as another lab would hold it
-        intruder = loadlab("run", "--resume", path)
     outcome = loadlab("run", "--resume", path)
-    return Resumed(path=path, kept=kept, left_running=left_running, intruder=intruder, outcome=outcome)
+    return Resumed(path=path, kept=kept, left_running=left_running, outcome=outcome)
 
 
 def test_a_killed_run_is_completed_by_resume(resumed: Resumed) -> None:
@@ -172,9 +171,14 @@ def test_what_a_killed_lab_left_running_is_gone_after_the_next_one(resumed: Resu
     assert list((loadlab.state / "labs").iterdir()) == []
 
 
-def test_a_run_that_is_being_measured_is_not_resumed_by_another_lab(resumed: Resumed) -> None:
-    assert resumed.intruder.code == 2
-    assert f"Another loadlab is working on {resumed.path}" in resumed.intruder.stderr
+def test_a_run_that_is_being_measured_is_not_resumed_by_another_lab(
+    interrupted: dict[str, Interrupted], here: InProcess
+) -> None:
+    path = interrupted["SIGTERM"].path
+    with RunFolder.at(path).locked():  # as another lab would hold it
+        intruder = here("run", "--resume", path)
+    assert intruder.code == 2
+    assert f"Another loadlab is working on {path}" in intruder.stderr
 
 
 def test_a_hangup_that_nohup_has_told_to_ignore_stays_ignored() -> None:

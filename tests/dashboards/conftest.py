@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from states import separate_state
 
 from dashboards.evidence.recording import Recording
 from dashboards.evidence.replay import replayed
@@ -16,6 +15,7 @@ from loadlab.system.state_folder import STATE_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from dashboards.evidence.answers import Span
     from dashboards.evidence.api import Api
@@ -27,12 +27,9 @@ def own_state() -> Iterator[Path]:
     for program in ("prometheus", "promtool"):
         if shutil.which(program) is None:
             pytest.skip(f"there is no {program} on this machine")
-    state = Path(tempfile.mkdtemp(prefix="loadlab-tests-", dir="/var/tmp"))
-    state.chmod(0o755)
-    with pytest.MonkeyPatch.context() as patch:
+    with separate_state() as state, pytest.MonkeyPatch.context() as patch:
         patch.setenv(STATE_VARIABLE, str(state))
         yield state
-    shutil.rmtree(state)
 
 
 @pytest.fixture(scope="module")

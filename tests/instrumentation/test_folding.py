@@ -98,14 +98,15 @@ def test_a_fold_killed_before_removal_counts_nothing_twice(ledgers: Path) -> Non
     assert opened(ledgers) == 4 + 3 * 2
 
 
-def test_several_folds_killed_at_any_point_keep_counts_exact(ledgers: Path) -> None:
+@pytest.mark.parametrize("rounds", [6, pytest.param(60, marks=pytest.mark.slow)])
+def test_several_folds_killed_at_any_point_keep_counts_exact(ledgers: Path, rounds: int) -> None:
     chance = random.Random(SEED)
 
     def fold_for_ever() -> None:
         while True:
             Archive(ledgers, LEDGERS).fold(1)
 
-    for round_ in range(20):
+    for round_ in range(rounds):
         folding = [child(fold_for_ever) for _ in range(2)]
         for _ in range(3):
             ended(ledgers)

@@ -123,6 +123,12 @@ def test_a_leak_closed_by_the_collector_may_vary_by_half_the_requests() -> None:
     assert allowed(row(LEAKING), "left_open", Scale()) == (48, 64)
 
 
+def test_all_that_leaked_may_be_open_where_only_the_collector_closes_it() -> None:
+    seldom = {"left_open": 24, "peak": 38}
+    assert allowed(row(LEAKING | seldom | {"flood_failed": 40}), "left_open", Scale()) == (0, 80)
+    assert allowed(row(LEAKING | seldom), "left_open", Scale()) == (16, 32)
+
+
 def test_counts_that_no_longer_reconcile_are_departures() -> None:
     before = rows_of([behaviour(KEPT, flood_errors={"too_many_connections": 40})])[0]
     now = rows_of([behaviour(KEPT, exact=False, flood_errors={"pool_timeout": 40})])[0]

@@ -127,6 +127,7 @@ def test_kept_connections_under_gevent_leak_into_pgbouncer_instead(trial: TrialR
     assert connections.left_open <= 3 < connections.pooler.at_rest.clients_open
 
 
+@pytest.mark.slow  # the claim session_pinning is the same, and each request of it ends
 def test_persistent_clients_pin_session_pooling(trial: TrialRunner) -> None:
     choice = config_of(STRATEGIES, "pgbouncer", {"pool_mode": "session", "pool_size": 2, "max_age": 60}, "strategy")
     done = trial("gevent", strategy=choice, driver=DRIVER, users=6)

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from leaking_site import listed
 from patience import PATIENCE_SECONDS, await_that
 
 from loadlab.lab.clients import ClientPool
+from loadlab.lab.listing import target_listing
 from loadlab.leak_causes import named, verdict
 from loadlab.model.open_connections import AliasSettings
 from loadlab.system.ports import LOOPBACK, free_port
@@ -47,7 +47,7 @@ class HoldingProject:
         assert ClientPool(self.port, clients, keep_alive=False).ask(path, each) == 0, self.log()
 
     def listing(self) -> Listing:
-        seen = listed(self.lab, self.folder / "ledgers", {"default": self.settings, "reports": self.settings})
+        seen = target_listing(self.lab, self.folder / "ledgers", {"default": self.settings, "reports": self.settings})
         return replace(seen, server=self.server)
 
     def await_open(self, count: int) -> tuple[OpenConnection, ...]:

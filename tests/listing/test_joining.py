@@ -97,7 +97,13 @@ def test_a_pooler_with_likely_numbers_is_known_by_the_question_itself() -> None:
 def test_connections_that_the_database_does_not_know_make_nothing_strange() -> None:
     found = join(listing(connections(2)), asked(backend(30), backend(31)))
     assert not_ours(found) == []
-    assert "database shop knows none of its 2 connections. A pooler may be in between" in found.notes[0]
+    assert "none of its connections is among the sessions of database shop. A pooler may be" in found.notes[0]
+
+
+def test_where_the_project_itself_asks_a_session_that_is_missing_is_gone() -> None:
+    found = join(listing(connections(2)), asked(backend(30), aliases=("default",)))
+    assert states(found) == {1000: GONE, 1001: GONE, 30: "idle"}
+    assert found.notes == ("default: the database has ended 2 connections that the project still holds.",)
 
 
 def test_of_two_aliases_only_that_of_the_database_is_joined() -> None:
@@ -106,7 +112,7 @@ def test_of_two_aliases_only_that_of_the_database_is_joined() -> None:
     found = join(seen, asked(*(backend(1000 + n) for n in range(3)), backend(9)))
     assert {one.alias for one in found.connections if one.session} == {"default"}
     assert [one.backend for one in not_ours(found)] == [9]
-    assert found.notes[0].startswith("archive: database shop knows none of its 3 connections.")
+    assert found.notes[0].startswith("archive: none of its connections is among the sessions of database shop.")
 
 
 def test_two_aliases_of_one_database_share_its_sessions() -> None:

@@ -323,6 +323,7 @@ def test_a_port_that_somebody_else_was_faster_to_take_is_given_up(
     with socket.create_server(("127.0.0.1", 0)) as stranger:
         taken = stranger.getsockname()[1]
         monkeypatch.setattr("loadlab.live.hosting._port", lambda _: taken)
+        monkeypatch.setattr("loadlab.live.hosting.ANSWER_SECONDS", 0.2)  # the stranger says nothing
         with hosted(tmp_path) as url:
             assert urlsplit(url).port != taken
             assert ask(url).status == 200

@@ -39,7 +39,8 @@ AT_A_TIME: Final = 3
 MIXED: Final = {"/entries/[number]/", "/entries/[number]/visit/", "/slow/", "/no-database/"}
 STANDALONE: Final = ("--headless", "--only-summary", "--json", "--users", "4", "--spawn-rate", "4")
 # The first is enough, unless the machine is so busy that hardly anything is answered.
-RUN_SECONDS: Final = (2, 6, 18, 54)
+RUN_SECONDS: Final = (1, 3, 9, 27, 54)
+LONG_RUN_SECONDS: Final = (2, 6, 18, 54)  # for what takes several requests of a user, or several seconds
 # How each scenario is tried by its name: so that what it is there to show shows; by default with gthread.
 TRIALS: Final[Mapping[str, Mapping[str, Any]]] = {
     **{name: {"server": "asgi"} for name in ("async_gather", "async_orm", "async_stream", "async_threads", "stream")},
@@ -109,7 +110,7 @@ def outcome(locust: subprocess.Popen[str]) -> Said:
 
 def heard(scenario: str, host: str, folder: Path, *options: str, enough: Callable[[Said], bool]) -> Said:
     """What a scenario says in the shortest run in which it says enough, or fails."""
-    for seconds in RUN_SECONDS:
+    for seconds in LONG_RUN_SECONDS if scenario in {"mixed", "steps"} else RUN_SECONDS:
         said = outcome(started(scenario, host, folder, *options, seconds=seconds))
         if said.code or enough(said):
             break
@@ -147,7 +148,7 @@ def tried(trial: Any) -> Callable[[str], Trial]:
 
     @cache
     def once(name: str) -> Trial:
-        usual = {"server": "gthread", "max_age": None, "window_seconds": 0.8}
+        usual = {"server": "gthread", "max_age": None, "window_seconds": 0.5}
         result: Trial = trial(scenario=name, **{**usual, **TRIALS.get(name, {})})
         return result
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from states import separate_state
 
 from loadlab.system.state_folder import STATE_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.fixture(scope="session")
@@ -34,9 +34,6 @@ def promtool() -> str:
 @pytest.fixture(scope="module")
 def own_state() -> Iterator[Path]:
     """What this very process starts goes there, while the module's tests last."""
-    state = Path(tempfile.mkdtemp(prefix="loadlab-tests-", dir="/var/tmp"))
-    state.chmod(0o755)
-    with pytest.MonkeyPatch.context() as patch:
+    with separate_state() as state, pytest.MonkeyPatch.context() as patch:
         patch.setenv(STATE_VARIABLE, str(state))
         yield state
-    shutil.rmtree(state)

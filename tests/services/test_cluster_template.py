@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import threading
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,15 +27,35 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.process
 
 
-@pytest.fixture
-def templates(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+@contextmanager
+def no_template() -> Iterator[Path]:
     """A state folder with no template yet, which the user that PostgreSQL runs as can reach."""
-    with Register.opened() as register:
+    with Register.opened() as register, pytest.MonkeyPatch.context() as patch:
         folder = register.folder / "state"
         folder.mkdir(mode=0o755)
         folder.chmod(0o755)
-        monkeypatch.setattr(cluster_template, "state_directory", lambda: folder)
+        patch.setattr(cluster_template, "state_directory", lambda: folder)
         yield folder
+
+
+@pytest.fixture
+def templates() -> Iterator[Path]:
+    with no_template() as folder:
+        yield folder
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Used:
+    """A state folder with a template, and the password of the cluster that it was made for."""
+
+    templates: Path
+    said: str
+
+
+@pytest.fixture(scope="module")
+def used(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Used]:
+    with no_template() as folder:
+        yield Used(templates=folder, said=served(tmp_path_factory.mktemp("logs") / "log"))
 
 
 def made(folder: Path) -> list[Path]:
@@ -65,22 +87,18 @@ def served(log: Path) -> str:
         return said
 
 
-def test_clusters_of_one_template_have_their_own_passwords(templates: Path, tmp_path: Path) -> None:
-    said = [served(tmp_path / "log") for _ in range(2)]
-    assert said[0] != said[1]
-    assert len(made(templates)) == 1
-    assert [path.name for path in templates.iterdir()] == [made(templates)[0].name]
-    assert made(templates)[0].stat().st_mode & 0o077 == 0
+def test_clusters_of_one_template_have_their_own_passwords(used: Used, tmp_path: Path) -> None:
+    (template,) = made(used.templates)
+    assert served(tmp_path / "log") != used.said
+    assert [path.name for path in used.templates.iterdir()] == [template.name]
+    assert template.stat().st_mode & 0o077 == 0
 
 
-def test_a_damaged_template_is_not_used_and_goes(templates: Path, tmp_path: Path) -> None:
-    served(tmp_path / "log")
-    (template,) = made(templates)
+def test_a_damaged_template_is_not_used_and_goes(used: Used, tmp_path: Path) -> None:
+    (template,) = made(used.templates)
     shutil.rmtree(template / "global")
     served(tmp_path / "log")
-    assert made(templates) == []
-    served(tmp_path / "log")
-    assert made(templates) == [template]
+    assert made(used.templates) == []
 
 
 @pytest.mark.slow

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.process
 
 HERE = Path(__file__).parents[1]
 PATIENCE_SECONDS = 120
-RUN_SECONDS = (2, 6, 18, 54)  # the first is enough, unless the machine is so busy that hardly anything is answered
+RUN_SECONDS = (1, 3, 9, 27, 54)  # the first is enough, unless the machine is so busy that hardly anything is answered
 
 
 @pytest.fixture
@@ -142,7 +142,7 @@ def served_during(site: PlainSite, run: Callable[[], None]) -> int:
 def load_with_processes(folder: Path, site: PlainSite, *more: str) -> None:
     port = str(free_port())
     bind = ["--master-bind-host", "127.0.0.1", "--master-bind-port", port, "--master-port", port]
-    ran = locust(folder, "--processes", "2", *bind, *headless(site, 2), *more)
+    ran = locust(folder, "--processes", "2", *bind, *headless(site, 1), *more)
     try:
         assert ran.wait(PATIENCE_SECONDS) == 0
     finally:
@@ -156,7 +156,7 @@ def test_over_processes_the_file_has_every_request_that_the_server_had(site: Pla
     """Stopped in the middle of a request, each user may leave one that the server had and that is no sample."""
     served = served_during(site, lambda: load_with_processes(tmp_path, site))
     written = sum(kept(tmp_path).values())
-    assert served - 6 <= written <= served
+    assert 0 < served - 6 <= written <= served
     assert kept(tmp_path) == counted_by_locust(tmp_path)
     assert "Incomplete" not in (tmp_path / "latency.hlog").read_text()
 
