@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 BLOCKS: Final = 14
 WORKERS: Final = 2
 USERS: Final = 8
-GOAL_RATIO: Final = 0.99
+GOAL_RATIO: Final = 0.985
 DISTRIBUTION: Final = "django-prometheus"
 NOT_INSTALLED: Final = f"{DISTRIBUTION} is not installed: pip install --no-deps {DISTRIBUTION}"
 WORKERS_WAIT_SECONDS: Final = 10.0

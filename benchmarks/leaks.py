@@ -13,26 +13,25 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from loadlab.claims.base import aged, served
-from loadlab.instrumentation.open_connections import open_connections
 from loadlab.lab.fixture import postgres_fixture, running_server
+from loadlab.lab.listing import target_listing
 from loadlab.lab.preflight import missing_for
-from loadlab.listing.ordering import worst_first
 from loadlab.listing.table import as_text
 from loadlab.model.behaviour import Scale
-from loadlab.model.open_connections import AliasSettings, Listing
+from loadlab.model.open_connections import AliasSettings
 from loadlab.plan.members import build_server
 from loadlab.servers import SERVERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from loadlab.lab.fixture import PostgresFixture, RunningServer
+    from loadlab.lab.fixture import PostgresFixture
     from loadlab.model.behaviour import Setting
 
 DRIVER: Final = "psycopg2"
 ONE_ROW: Final = "/entries/1/"
 SCALE: Final = Scale(clients=8, each=25)
-SPARE_SECONDS: Final = 2.0  # beyond the time after which idle threads end
+SPARE_SECONDS: Final = 2.0  # beyond the time after which idle threads end, and in which others just have
 WIDTH: Final = 150
 
 
@@ -64,12 +63,6 @@ def leaks_by_itself(setting: Setting) -> bool:
     return not build_server(setting.server).lasting_connections(SCALE.clients, keep_alive=False)
 
 
-def listing(server: RunningServer, max_age: float) -> Listing:
-    aliases = {"default": AliasSettings(vendor="postgresql", max_age=max_age)}
-    found = worst_first(open_connections(server.application.ledgers))
-    return Listing(at=time.time(), connections=found, aliases=aliases)
-
-
 def listed(leak: Leak, postgres: PostgresFixture) -> str:
     """The table of what is open after the requests, with the verdict on top."""
     pause = build_server(leak.setting.server).idle_end_seconds() or 0
@@ -81,7 +74,9 @@ def listed(leak: Leak, postgres: PostgresFixture) -> str:
                 log = server.application.program.log_tail()
                 raise SystemExit(f"{failed} requests failed. The server's log ends:\n{log}")
         server.at_rest()
-        return as_text(listing(server, leak.max_age), width=WIDTH)
+        time.sleep(SPARE_SECONDS)  # for what has just ended is no leak
+        aliases = {"default": AliasSettings(vendor="postgresql", max_age=leak.max_age)}
+        return as_text(target_listing(postgres.lab, server.application.ledgers, aliases), width=WIDTH)
 
 
 def main() -> None:

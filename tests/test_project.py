@@ -57,6 +57,7 @@ WALL_CLOCK: Final = {
     "cli/connections.py": "when a listing was read, as people read it",
     "instrumentation/listing.py": "when a listing was read, as people read it",
     "live/discovery.py": "how old a run's last sign is, which another process has written",
+    "lab/listing.py": "when open connections were listed",
     "load/distributed/rpc.py": "Locust keeps its last heartbeat by it",
     "load/http/cookies.py": "cookies end by it",
     "load/locust_plugins/final_reports.py": "when a worker last reported, as people read it",

@@ -18,6 +18,7 @@ from loadlab.instrumentation.advice import advise
 from loadlab.instrumentation.connect_errors import kind_of
 from loadlab.instrumentation.driver_connections import watch
 from loadlab.instrumentation.holding import presence
+from loadlab.instrumentation.work import present
 from loadlab.model.metrics import CloseReason
 from loadlab.wrapping import WrapperMixin, mixed, put_in_front
 
@@ -95,7 +96,11 @@ class CountingMixin(Accounting, WrapperMixin):
     def _cursor(self, name: str | None = None) -> Any:  # noqa: ANN401
         ask = self.__next._cursor  # noqa: SLF001
         cursor = ask(self) if name is None else ask(self, name)
-        self._count_use()
+        work = present()
+        if work is None or self._connecting:
+            self._count_use()
+        elif work is not self._counted_for or self._row is not self._counted_row:  # as it does, without a call
+            self._count(work)
         return cursor
 
     def close_if_unusable_or_obsolete(self) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LINE: Final = re.compile(r" \[\d+\] [A-Z]+ (?P<side>[CS])-(?P<pointer>0x[0-9a-f]+): (?P<rest>.*)$")
-_CLOSING: Final = re.compile(r"closing because: (?P<reason>.*) \(age=\d+s?\)$")
+_CLOSING: Final = re.compile(r"closing because: (?P<reason>.*) \(age=(?P<age>\d+)s?\)$")
 _SERVER_ERROR: Final = re.compile(r" server login failed: \S+ (?P<words>.*)$")
 
 _LIMIT: Final = "no more connections allowed"
@@ -51,6 +51,10 @@ _NO_SESSION: Final = (
     "failed to send cancel req",
     "client gave up on cancel request",
 )
+# ... and what ends one that is dropped without a word, of which only PostgreSQL can tell if it came in the login.
+_DROPPED: Final = "server conn crashed?"
+_NOT_IN_LOGIN: Final = "from server when not linked"
+_LOGIN_SECONDS: Final = 1  # a login may take so long, as PgBouncer rounds it
 
 
 class Refusal(Enum):
@@ -82,8 +86,9 @@ class LogCounts:
     """The counts of one PgBouncer process for the pool of one user of one database.
 
     Clients: `asked` to be let in, `turned_away` before they were, `closed` later. Connections to PostgreSQL:
-    `connected` to it, `failed` to become a session, `ended` having been one. One that PostgreSQL drops without a word
-    in the middle of its login counts as a session; a pool never has more than one in its login.
+    `connected` to it, `failed` to become a session, `ended` having been one. Of those, `cut_off` may have been none:
+    PostgreSQL dropped them without a word, so soon that it may have been in the middle of their login. A pool never has
+    more than one in its login, and that is its latest.
 
     `just_ended` names the clients (by address) and servers (by pointer) of which an end was read since it was cleared.
     """
@@ -93,7 +98,8 @@ class LogCounts:
         self._reached: set[str] = set()
         self._server_error = ""
         self.asked = self.turned_away = self.closed = 0
-        self.connected = self.failed = self.ended = 0
+        self.connected = self.failed = self.ended = self.cut_off = 0
+        self._latest = ""
         self.refusals: Counter[Refusal] = Counter()
         self.just_ended: set[str] = set()
 
@@ -112,7 +118,8 @@ class LogCounts:
             if match["side"] == "C":
                 self._client(said, reason, address)
             else:
-                self._server(said, reason, match["pointer"])
+                young = closing is not None and int(closing["age"]) <= _LOGIN_SECONDS
+                self._server(said, reason, match["pointer"], young=young)
 
     def no_client_was_admitted(self) -> None:
         """Say that no connection to PostgreSQL has ever been a session: without one PgBouncer lets no client in."""
@@ -137,11 +144,14 @@ class LogCounts:
         refused = reason.startswith((*_NOT_LET_IN, *_NO_SERVER)) or reason == self._server_error
         return Refusal.OTHER if refused else None
 
-    def _server(self, said: str, reason: str, pointer: str) -> None:
+    def _server(self, said: str, reason: str, pointer: str, *, young: bool) -> None:
         if said.startswith("new connection to server"):
             self.connected += 1
             self._reached.add(pointer)
+            self._latest = pointer
             self.just_ended.discard(pointer)
+        elif pointer == self._latest and said.endswith(_NOT_IN_LOGIN):
+            self._latest = ""
         elif reason and pointer in self._reached:
             self._reached.remove(pointer)
             self.just_ended.add(pointer)
@@ -149,3 +159,4 @@ class LogCounts:
                 self.failed += 1
             else:
                 self.ended += 1
+                self.cut_off += young and reason == _DROPPED and pointer == self._latest

@@ -190,7 +190,7 @@ class PgBouncer(Judge):
             waited_seconds=self._ended_waited + now.waited_seconds,
             refused=sum((self._ended_refusals + counts.refusals).values()) - self.others.refused,
             clients_cut_off=self._cut_off_clients,
-            servers_cut_off=self._cut_off_servers,
+            servers_cut_off=self._cut_off_servers + counts.cut_off,
         )
 
     def _take_over(self, *, seen: bool) -> None:
@@ -207,6 +207,7 @@ class PgBouncer(Judge):
         if seen and sessions:
             self._cut_off_clients += counts.asked - counts.turned_away - last.clients
             self._cut_off_servers += sessions - last.servers
+        self._cut_off_servers += counts.cut_off
         self._ended_servers += sessions
         self._ended_waited += last.waited_seconds
         self._ended_refusals += counts.refusals

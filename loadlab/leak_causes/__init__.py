@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from loadlab.leak_causes.base import LeakCause, awaits_garbage, openers, ours, share
+from loadlab.leak_causes.base import LeakCause, abandoned, openers, ours, share
 from loadlab.model.holders import Holder
 from loadlab.model.open_connections import NamedCause
 from loadlab.registry import Family
@@ -83,7 +83,7 @@ def _all(causes: Iterable[NamedCause]) -> Connections:
 
 def _waiting(listing: Listing, rest: Listing) -> str:
     """Of leaked connections without a cause that is known, and so few that no cause is looked for."""
-    if not (waiting := tuple(filter(awaits_garbage, rest.connections))):
+    if not (waiting := abandoned(rest)):
         return ""
     said = share(listing, waiting, one="belongs to a thread that has ended", more="belong to threads that have ended")
     return f"{said}, and {'closes' if len(waiting) == 1 else 'close'} when Python collects garbage."

@@ -66,15 +66,9 @@ def ours(listing: Listing) -> Connections:
     return tuple(one for one in listing.connections if one.holder is not Holder.NOT_OURS)
 
 
-def awaits_garbage(connection: OpenConnection) -> bool:
+def is_abandoned(connection: OpenConnection) -> bool:
     """Whether its thread has ended and nothing refers to it: the garbage collector will close it."""
     return connection.holder is Holder.LEAKED and not connection.kept
-
-
-def is_abandoned(connection: OpenConnection) -> bool:
-    """The same, and not just now: a fix may be about to close it."""
-    used = connection.used_seconds
-    return awaits_garbage(connection) and (used is None or used >= JUST_SECONDS)
 
 
 def abandoned(listing: Listing) -> Connections:
@@ -120,9 +114,10 @@ def most_unused(found: Connections) -> str:
 
 
 def more_than_spare(found: Iterable[OpenConnection]) -> Connections:
-    """They, if they are more than one for each process: a single one may just have lost its thread."""
+    """They, if more than one for each process has not just lost its thread: a fix may be about to close it then."""
     all_found = tuple(found)
-    return all_found if len(all_found) > len({(one.host, one.process) for one in all_found}) else ()
+    lasting = [one for one in all_found if one.used_seconds is None or one.used_seconds >= JUST_SECONDS]
+    return all_found if len(lasting) > len({one.process for one in all_found}) else ()
 
 
 def share(listing: Listing, found: Connections, *, one: str, more: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from loadlab.leak_causes.base import LeakCause, is_abandoned, share
+from loadlab.leak_causes.base import LeakCause, is_abandoned, more_than_spare, share
 from loadlab.model.holders import Holder
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ class StreamingResponse(LeakCause):
     rank: ClassVar[int] = 20
 
     def found(self, listing: Listing) -> Connections:
-        answered = (one for one in listing.connections if one.answered)
-        return tuple(one for one in answered if is_abandoned(one) or _is_held(one))
+        answered = tuple(one for one in listing.connections if one.answered)
+        return (*more_than_spare(filter(is_abandoned, answered)), *filter(_is_held, answered))
 
     def sentence(self, listing: Listing, found: Connections) -> str:
         one, more = "has been used since its view returned", "have been used since their views returned"

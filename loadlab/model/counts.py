@@ -158,7 +158,7 @@ class PoolerCounts:
     `clients_*` are the target's connections to it, `servers_*` its own to PostgreSQL. `waited_seconds` is how long
     clients have waited for a server connection, all together; `refused` how many were turned away. When a process of it
     was ended, `clients_cut_off` were about to be let in, and `servers_cut_off` to become sessions: of each, only the
-    other end knows whether it was.
+    other end knows whether it was. So it is when PostgreSQL drops a connection that may be in the middle of its login.
     """
 
     clients_opened: int

@@ -138,3 +138,25 @@ def test_a_line_is_read_once_and_only_when_it_is_whole(tmp_path: Path) -> None:
         assert list(reader.lines()) == []
         file.write("o\n")
         assert list(reader.lines()) == ["two"]
+
+
+def test_what_is_dropped_in_its_first_second_may_have_been_a_session_or_not() -> None:
+    dropped = f"{SERVER} closing because: server conn crashed? (age=0s)"
+    counted = counts_of(REACHED, dropped)
+    assert (servers(counted), counted.cut_off) == ((1, 0, 1), 1)
+
+
+def test_what_is_dropped_later_or_before_the_latest_had_been_a_session() -> None:
+    another = REACHED.replace("0x55bb", "0x55cc")
+    for lines in (
+        (REACHED, f"{SERVER} closing because: server conn crashed? (age=9s)"),
+        (
+            REACHED,
+            f"{SERVER.replace('LOG', 'WARNING')} got packet 'E' from server when not linked",
+            f"{SERVER} closing because: server conn crashed? (age=0s)",
+        ),
+        (REACHED, another, f"{SERVER} closing because: server conn crashed? (age=0s)"),
+        (REACHED, f"{SERVER} closing because: client disconnect while server was not ready (age=0s)"),
+    ):
+        counted = counts_of(*lines)
+        assert (counted.ended, counted.cut_off) == (1, 0), lines

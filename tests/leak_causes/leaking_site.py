@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import os
 import tempfile
-import time
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from patience import await_that
 
-from loadlab.instrumentation.open_connections import open_connections
 from loadlab.lab.application import Extras
 from loadlab.lab.clients import ClientPool
+from loadlab.lab.listing import target_listing
 from loadlab.lab.project import OVERRIDDEN_SETTINGS, Project
 from loadlab.lab.served_site import boot_site
 from loadlab.leak_causes import named, verdict
-from loadlab.model.open_connections import AliasSettings, Listing, Session
+from loadlab.model.open_connections import AliasSettings
 from loadlab.plan.members import config_of
+from loadlab.sample_app import ALIASES
 from loadlab.strategies import STRATEGIES
 from loadlab.system.state_folder import let_in
 
@@ -29,14 +29,10 @@ if TYPE_CHECKING:
     from loadlab.lab.application import Application
     from loadlab.lab.lab import Lab
     from loadlab.model.config import Config
-    from loadlab.model.open_connections import NamedCause
+    from loadlab.model.open_connections import Listing, NamedCause
 
 TESTS: Final = Path(__file__).resolve().parents[1]
 CLIENTS: Final = 4
-SESSIONS: Final = """
-SELECT pid, state, extract(epoch FROM clock_timestamp() - state_change)::float8 FROM pg_stat_activity
-WHERE datname = %s AND backend_type = 'client backend'
-"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,7 +47,7 @@ class LeakingSite:
         assert asking.ask(path, each) == 0, self.application.program.log_tail()
 
     def listing(self) -> Listing:
-        return listed(self.lab, self.application.ledgers, {"default": self.settings, "replica": self.settings})
+        return target_listing(self.lab, self.application.ledgers, dict.fromkeys(ALIASES, self.settings))
 
     def await_causes(self, **counts: int | range) -> dict[str, NamedCause]:
         """The causes, once they are these with so many connections each, and no others."""
@@ -66,15 +62,6 @@ class LeakingSite:
 
 def _fits(count: int, wanted: int | range) -> bool:
     return count in wanted if isinstance(wanted, range) else count == wanted
-
-
-def listed(lab: Lab, ledgers: Path, aliases: dict[str, AliasSettings]) -> Listing:
-    """What is open now, with what PostgreSQL says of each connection."""
-    found = open_connections(ledgers)
-    lab.cursor.execute(SESSIONS, [lab.database.name])
-    sessions = {pid: Session(state=state or "", state_seconds=since) for pid, state, since in lab.cursor.fetchall()}
-    joined = tuple(replace(one, session=sessions.get(one.backend)) for one in found)
-    return Listing(at=time.time(), connections=joined, aliases=aliases, asked=True)
 
 
 def aged(max_age: float | None) -> Config:

@@ -11,11 +11,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from leaking_site import CLIENTS, aged, leaking_site, listed
+from leaking_site import CLIENTS, aged, leaking_site
 from modes import choice, installed, working
 from patience import await_that
 
 from loadlab.lab.fixture import postgres_fixture
+from loadlab.lab.listing import target_listing
 from loadlab.lab.running_worker import running_worker
 from loadlab.leak_causes import named, verdict
 from loadlab.model.holders import Holder
@@ -180,7 +181,7 @@ def test_tasks_in_greenlets_are_found_where_celery_closes_by_count(
         settings = AliasSettings(vendor="postgresql", max_age=60)
 
         def seen() -> Listing:
-            return listed(postgres.lab, running.application.ledgers, {"default": settings})
+            return target_listing(postgres.lab, running.application.ledgers, {"default": settings})
 
         def found() -> bool:
             assert running.clients.ask("", 3) == 0

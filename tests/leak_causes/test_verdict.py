@@ -63,6 +63,8 @@ def test_threads_that_have_just_ended_are_no_cause() -> None:
     just = listing(connections(5, used_seconds=0.9))
     assert named(just) == ()
     assert "5 of 5 open connections belong to threads that have ended, and close when" in verdict(just)
+    under_load = listing(connections(5, used_seconds=0.9), connections(2))
+    assert [len(cause.connections) for cause in named(under_load)] == [7]
 
 
 def test_a_connection_belongs_to_one_cause_even_beside_an_equal_one() -> None:
