@@ -101,11 +101,12 @@ class _Lister:
 
     def __init__(self, arguments: argparse.Namespace, resources: ExitStack) -> None:
         from loadlab.scrape import require_address, token_of
+        from loadlab.system.redrawing import is_pause
 
         if bool(arguments.metrics) == bool(arguments.ledgers):
             raise UsageError("Name the project with --metrics URL, or its ledgers with --ledgers DIR: one of the two.")
-        if arguments.every <= 0:
-            raise UsageError("--every must be more than 0 seconds.")
+        if not is_pause(arguments.every):
+            raise UsageError("--every must be more than 0 seconds, and at most a day.")
         self._arguments = arguments
         self._urls = list(dict.fromkeys(arguments.metrics or ()))
         for url in self._urls:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
@@ -21,6 +23,8 @@ from loadlab.model.open_connections import AliasSettings, Listing
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+ASKING: Final = (["loadlab_connections"], ["loadlab_metrics"])  # commands that count themselves, and are no site
+
 
 def listing() -> Listing:
     """All that is open now, from the ledgers of the project's processes on this machine; the database is not asked.
@@ -35,7 +39,7 @@ def listing() -> Listing:
         connections=worst_first(found),
         aliases={alias: _settings(entry) for alias, entry in connections.databases.items()},
         server=_server(one.process for one in found),
-        notes=notes_on(directory),
+        notes=notes_on(directory, os.getpid() if sys.argv[1:2] in ASKING else None),
         place=place_of(directory),
     )
 

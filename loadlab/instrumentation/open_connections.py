@@ -46,14 +46,12 @@ def open_connections(directory: Path) -> list[OpenConnection]:
     return [replace(one, shared_with=tuple(heirs[one.backend])) if one.backend in heirs else one for one in found]
 
 
-def notes_on(directory: Path) -> tuple[str, ...]:
-    """What keeps connections out of the listing, in sentences."""
-    ledgers = list(directory.glob(f"*{LEDGERS.suffix}"))
-    if not ledgers:
-        return (NO_LEDGERS.format(directory),)
-    if hidden := sum(not os.access(path, os.R_OK) for path in ledgers):
+def notes_on(directory: Path, asking: int | None = None) -> tuple[str, ...]:
+    """What keeps connections out of the listing, in sentences. `asking`: the pid of a process that only asks."""
+    if hidden := sum(not os.access(path, os.R_OK) for path in directory.glob(f"*{LEDGERS.suffix}")):
         return (f"Ledgers that this user may not read: {hidden}. Their processes' connections are not listed.",)
-    return ()
+    owners = {path.name.partition("-")[0] for path, _ in live_files(directory, LEDGERS)}
+    return () if owners - {str(asking)} else (NO_LEDGERS.format(directory),)
 
 
 def place_of(directory: Path) -> str:

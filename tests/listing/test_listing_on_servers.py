@@ -54,6 +54,8 @@ def backends(document: dict[str, Any]) -> list[int]:
 
 def test_a_leak_is_listed_alike_by_page_commands_and_postgresql(leaking: ListedSite, loadlab: CommandLine) -> None:
     await_that(lambda: backends(json.loads(leaking.page())) == leaking.backends())  # sites of other tests have gone
+    # A thread that has ended a moment ago is no cause yet.
+    await_that(lambda: "per_request_threads" in leaking.manage("loadlab_connections", "--json"))
     page, known = json.loads(leaking.page()), leaking.backends()
     told = listed(leaking, loadlab, "--dsn", "env:SHOP_DSN", "--json")
     assert told.code == 0, told.stderr
@@ -140,6 +142,30 @@ def test_a_management_command_watches_until_ctrl_c(leaking: ListedSite) -> None:
     assert backends(json.loads(output.read_text().splitlines()[0])) == leaking.backends()
 
 
+def test_a_management_command_ends_well_when_its_reader_has_gone(leaking: ListedSite) -> None:
+    command = f"{sys.executable} -m django loadlab_connections --watch --every 0.1 --json | head -c 9"
+    environment = dict(leaking.environment)
+    ran = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command],
+        cwd=leaking.folder,
+        env=environment,
+        capture_output=True,
+        check=False,
+        timeout=PATIENCE_SECONDS,
+    )
+    assert (ran.returncode, ran.stderr) == (0, b"")
+
+
+def test_a_terminal_that_lacks_a_sign_gets_the_rest(leaking: ListedSite) -> None:
+    text = leaking.manage("loadlab_connections", "--all", PYTHONIOENCODING="ascii")
+    assert "dead thread: leaked" in text
+
+
+def test_a_folder_of_another_user_s_is_told_from_a_site_with_no_connection(leaking: ListedSite, tmp_path: Path) -> None:
+    text = leaking.manage("loadlab_connections", LOADLAB_LEDGER_DIR=str(tmp_path / "other"))
+    assert f"No process counts connections in {tmp_path / 'other'}." in text
+
+
 def test_what_a_listing_shows_is_fit_for_a_terminal_and_no_secret(leaking: ListedSite, loadlab: CommandLine) -> None:
     text = listed(leaking, loadlab, "--dsn", "env:SHOP_DSN", "--all").stdout
     shown = [text, leaking.page("?format=text"), leaking.page(), leaking.manage("loadlab_connections", "--all")]
@@ -167,6 +193,8 @@ def test_a_healthy_server_has_one_idle_connection_and_no_cause(
         assert (command["causes"], manage["causes"]) == ([], [])
         lab.cursor.execute("SELECT pg_terminate_backend(%s)", ours)
         await_that(lambda: not set(ours) & set(site.backends()))
+        # One that was opened a moment ago may not have been there yet when the database was asked.
+        await_that(lambda: '"gone"' in site.manage("loadlab_connections", "--json"))
         manage = json.loads(site.manage("loadlab_connections", "--json"))
         (gone,) = (one for one in manage["connections"] if one["holder"] != "not_ours")
         assert (gone["backend"], gone["holder"], gone["session"]["state"]) == (*ours, "idle", "gone")
