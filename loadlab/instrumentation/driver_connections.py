@@ -64,6 +64,10 @@ def _sync(base: type[Any], alias: str) -> type[Any]:
             with _opening(alias) as opened:
                 return opened(super().connect(*args, **kwargs))
 
+        def execute(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+            with _noting_loss(self):
+                return super().execute(*args, **kwargs)
+
         def close(self) -> None:
             super().close()
             _write_down_close(self)
@@ -79,6 +83,10 @@ def _async(base: type[Any], alias: str) -> type[Any]:
         async def connect(cls, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
             with _opening(alias) as opened:
                 return opened(await super().connect(*args, **kwargs))
+
+        async def execute(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+            with _noting_loss(self):
+                return await super().execute(*args, **kwargs)
 
         async def close(self) -> None:
             await super().close()
@@ -103,6 +111,16 @@ def _opening(alias: str) -> Iterator[Callable[[Any], Any]]:
         yield opened
     except BaseException as error:
         row.failed(kind_of(error))
+        raise
+
+
+@contextmanager
+def _noting_loss(connection: Any) -> Iterator[None]:  # noqa: ANN401
+    """A pool closes no connection that is found to be gone by its check: it drops it, while the request waits on."""
+    try:
+        yield
+    except BaseException:
+        _write_down_close(connection)
         raise
 
 

@@ -287,7 +287,7 @@ SHORT = Behaviour(requests=60, response=0.01)
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("noise", [0.02, 0.2])
-@pytest.mark.parametrize("runs", [40, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("runs", [20, pytest.param(200, marks=pytest.mark.slow)])
 def test_identical_strategies_get_a_winner_in_at_most_5_percent_of_runs(runs: int, noise: float) -> None:
     cases = twelve()
     winners = [seed for seed in range(runs) if _winner(cases, seed, noise)]

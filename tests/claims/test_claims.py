@@ -25,17 +25,8 @@ if TYPE_CHECKING:
 
 LONGEST_LINE: Final = 120
 TIMED: Final = ("peterbe_pool",)  # up to half a minute
-# These stand up several servers; that they can fail is tried in the slow tests alone.
-LARGE: Final = (
-    "ascender_946",
-    "commcare_2429",
-    "garbage_off",
-    "gevent_preload",
-    "helper_threads",
-    "session_pinning",
-    "sync_preload",
-    "thread_sensitive",
-)
+# That these can fail is tried without the slow tests, too: what leaks, and what a restart of the database does.
+QUICK: Final = ("runserver_2013", "thread_restart")
 GTHREAD: Final = served("gthread", aged(600), workers=1, threads=4)
 # What is put in place of a claim's own, and which of its figures hold nevertheless.
 OTHERWISE: Final[dict[str, tuple[dict[str, Any], list[bool]]]] = {
@@ -87,7 +78,7 @@ def test_what_was_published_is_so_here(name: str, ready: PostgresFixture) -> Non
     assert [figure for figure in report.figures if not figure.holds] == []
 
 
-@pytest.mark.parametrize("name", each_case(*TIMED, *LARGE))
+@pytest.mark.parametrize("name", each_case(*(name for name in CLAIMS if name not in QUICK)))
 def test_figures_do_not_hold_where_things_are_otherwise(
     name: str, ready: PostgresFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -64,7 +64,7 @@ def test_a_session_takes_the_limit_over_with_its_next_command(lab: Lab, tmp_path
 
 @pytest.mark.slow
 @every("server", ["sync", "gthread", "asgi"])
-@every("strategy", ["max_age", "checked"])
+@every("strategy", ["max_age", "checked", "pool"])
 def test_counts_are_exact_while_idle_sessions_are_ended(trial: TrialRunner, server: str, strategy: str) -> None:
     parameters = {
         "max_age": {"max_age": 60},

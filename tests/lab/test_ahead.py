@@ -59,8 +59,17 @@ def booted(target: ServedTarget, step: Step, one: Case) -> bool:
     return CounterSet(target.ledgers(step)).read().processes == build_server(one.server).processes()
 
 
-@pytest.mark.parametrize("load", [None, OpenLoad(rate=40.0, arrivals="poisson")], ids=["closed", "open"])
-@pytest.mark.parametrize("mode", QUIET)
+OPEN = OpenLoad(rate=40.0, arrivals="poisson")
+
+
+def modes_and_loads() -> list[Any]:
+    """An open load, whose next site boots when its last request is answered, does not depend on the mode."""
+    slow = {mode: [pytest.mark.slow] if mode != "gthread" else [] for mode in QUIET}
+    closed = [pytest.param(mode, None, id=f"{mode}-closed") for mode in QUIET]
+    return [*closed, *(pytest.param(mode, OPEN, id=f"{mode}-open", marks=slow[mode]) for mode in QUIET)]
+
+
+@pytest.mark.parametrize(("mode", "load"), modes_and_loads())
 def test_trials_on_sites_booted_ahead_count_exactly(lab: Lab, target: ServedTarget, mode: str, load: Any) -> None:
     one = case(mode, open_load=load)
     first, second = steps(100 * QUIET.index(mode) + 10 * bool(load), 2)

@@ -35,7 +35,6 @@ QUICK: Final = (
     "threaded,*/max_age=none,*/keep_alive=off/psycopg2",
     "sync,*/max_age=600,*/keep_alive=off/psycopg2",
     "gevent,*/max_age=none,*/keep_alive=on/psycopg2",
-    "asgi,*/max_age=none,*/keep_alive=off/psycopg2",
     "gthread,*/pool,*/keep_alive=off/psycopg",
     "threaded,*/close_on_thread_exit,*/keep_alive=off/psycopg2",
 )

@@ -37,6 +37,7 @@ class HoldingProject:
     lab: Lab
     program: subprocess.Popen[bytes]
     folder: Path
+    environment: dict[str, str]
     settings: AliasSettings
     server: str
     port: int
@@ -70,6 +71,12 @@ class HoldingProject:
 
         await_that(are_these, lambda: f"{verdict(later(self.listing(), seconds))}\n{self.log()}")
         return causes()
+
+    def manage(self, *words: str) -> str:
+        """What a management command says, beside the program."""
+        return subprocess.run(
+            [sys.executable, *command(*words)], env=self.environment, check=True, capture_output=True, text=True
+        ).stdout
 
     def log(self) -> str:
         return (self.folder / "log").read_text(errors="replace")[-4000:]
@@ -108,12 +115,13 @@ def holding_project(  # noqa: PLR0913
     **environment: str,
 ) -> Iterator[HoldingProject]:
     """Run one of its programs until the context ends; "{port}" in its arguments is a free one."""
+    told = _environment(lab, folder, max_age, pool) | environment
     port = free_port() if any("{port}" in word for word in argv) else 0
     with (folder / "log").open("wb") as log:
         program = subprocess.Popen(
             [sys.executable, *(word.format(port=port) for word in argv)],
             cwd=folder,
-            env=_environment(lab, folder, max_age, pool) | environment,
+            env=told,
             stdout=log,
             stderr=log,
             start_new_session=True,
@@ -121,7 +129,13 @@ def holding_project(  # noqa: PLR0913
         try:
             settings = AliasSettings(vendor="postgresql", max_age=max_age, pool=bool(pool))
             project = HoldingProject(
-                lab=lab, program=program, folder=folder, settings=settings, server=server, port=port
+                lab=lab,
+                program=program,
+                folder=folder,
+                environment=told,
+                settings=settings,
+                server=server,
+                port=port,
             )
             if port:
                 _await_answer(project)

@@ -50,6 +50,7 @@ def test_a_connection_that_was_opened_before_the_fork_is_found(lab: Lab, tmp_pat
         cause = project.await_causes(opened_before_fork=1)["opened_before_fork"]
         assert cause.openers == (("start-up", 1),)
         assert cause.connections[0].process == project.program.pid
+        assert cause.sentence in project.manage("loadlab_connections")
 
 
 @pytest.mark.parametrize("options", [(), ("--in-transaction",)])

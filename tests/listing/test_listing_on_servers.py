@@ -53,19 +53,20 @@ def backends(document: dict[str, Any]) -> list[int]:
 
 
 def test_a_leak_is_listed_alike_by_page_commands_and_postgresql(leaking: ListedSite, loadlab: CommandLine) -> None:
-    page = json.loads(leaking.page())
+    await_that(lambda: backends(json.loads(leaking.page())) == leaking.backends())  # sites of other tests have gone
+    page, known = json.loads(leaking.page()), leaking.backends()
     told = listed(leaking, loadlab, "--dsn", "env:SHOP_DSN", "--json")
     assert told.code == 0, told.stderr
     command, manage = json.loads(told.stdout), json.loads(leaking.manage("loadlab_connections", "--json"))
     folder = loadlab("connections", "--ledgers", leaking.ledgers, "--json")
-    known = leaking.backends()
     assert len(known) >= REQUESTS
     for document in (page, command, manage, json.loads(folder.stdout)):
         assert backends(document) == known
         assert by_holder(document)["leaked"] == REQUESTS + 2  # the hostile request and its thread
     for document in (command, manage):
         assert {one["session"]["state"] for one in document["connections"]} == {"idle"}
-        assert "notes" not in document
+        # A busy PostgreSQL may still have the session that asked for the database's name.
+        assert [note for note in document.get("notes", ()) if not note.startswith("Sessions of ")] == []
         assert "per_request_threads" in [cause["name"] for cause in document["causes"]]
     assert {page["server"], command["server"], manage["server"]} == {"threaded"}
     assert page["aliases"] == {"default": {"vendor": "postgresql", "max_age": 600.0}}
