@@ -84,6 +84,13 @@ def test_a_program_of_the_system_is_named_with_its_command() -> None:
 
 
 @pytest.mark.usefixtures("bare")
+def test_what_a_fault_lacks_is_named_before_the_run() -> None:
+    jump = PlannedFault(config=Config(name="clock_jump", parameters={"by_seconds": 60.0}), at=1.0, seconds=1.0)
+    with pytest.raises(EnvironmentFaultError, match=r"faults\.clock_jump: A C compiler \(apt install gcc libc6-dev\)"):
+        require_programs([replace(wanting(), fault=jump)], "psycopg2")
+
+
+@pytest.mark.usefixtures("bare")
 def test_what_a_background_worker_lacks_is_named_with_its_commands() -> None:
     strategy = config_of(STRATEGIES, "max_age", {}, "strategy")
     for name in WORKERS:
