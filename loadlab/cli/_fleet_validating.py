@@ -122,7 +122,7 @@ def _said(trial: ValidationTrial, figures: Sequence[str]) -> str:
     if trial.measured is None:
         return f"not measured: {trial.error.splitlines()[0]}"
     doubt = " (a count is doubtful)" if trial.measured.gaps else ""
-    return (f"missed {numbers.listing([FIGURES[name] for name in figures])}" if figures else "near enough") + doubt
+    return (f"missed {numbers.listed([FIGURES[name] for name in figures])}" if figures else "near enough") + doubt
 
 
 def _words(configuration: Configuration) -> str:
@@ -140,7 +140,7 @@ def _calibrated(servers: Sequence[str], folder: Path, arguments: argparse.Namesp
     except (OSError, msgspec.MsgspecError) as error:
         raise UsageError(f"--calibration {arguments.calibration}: {path} cannot be read: {error}") from error
     if lacking := [name for name in servers if name not in found]:
-        raise UsageError(f"--calibration {arguments.calibration} does not know {numbers.listing(lacking)}.")
+        raise UsageError(f"--calibration {arguments.calibration} does not know {numbers.listed(lacking)}.")
     return {name: found[name] for name in servers}
 
 

@@ -10,11 +10,12 @@ from loadlab.instrumentation import layout
 from loadlab.instrumentation.archive import DamagedError
 from loadlab.model.holders import Holder
 from loadlab.model.metrics import UnitKind
-from loadlab.model.open_connections import Unit
 from loadlab.model.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from loadlab.model.open_connections import Unit
 
 _ATTEMPTS: Final = 100  # to read a ledger between two of its turns; one is nearly always enough
 _OUTSIDE: Final = f"{UnitKind.OTHER.label}:"
@@ -78,6 +79,9 @@ class LedgerContent:
     @cached_property
     def units(self) -> list[Unit | None]:
         """The same names as units of work; None of one that names none."""
+        # Every process of a project reads ledgers, and few list connections.
+        from loadlab.model.open_connections import Unit  # noqa: PLC0415
+
         parts = (name.partition(":") for name in self.names)
         return [Unit(kind=kind, name=name) if kind else None for kind, _, name in parts]
 

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Final
 from loadlab.leak_causes.base import LeakCause, abandoned, openers, ours, share
 from loadlab.model.holders import Holder
 from loadlab.model.open_connections import NamedCause
+from loadlab.model.text import listed, plural
 from loadlab.registry import Family
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from loadlab.leak_causes.base import Connections
-    from loadlab.model.open_connections import Listing
+    from loadlab.model.open_connections import Connections, Listing
 
 LEAK_CAUSES: Final = Family("loadlab.leak_causes", LeakCause, "cause of a leak")
 MOST_OPENERS: Final = 3  # that a sentence names
@@ -43,7 +43,7 @@ def _named(listing: Listing) -> Iterator[NamedCause]:
                 connections=found,
                 openers=openers(found),
                 sentence=member.sentence(listing, found),
-                cure=member.cure(listing, found),
+                fix=member.fix(listing, found),
             )
 
 
@@ -70,11 +70,7 @@ def _line(cause: NamedCause) -> str:
     by = [f"`{name}` ({count})" for name, count in cause.openers[:MOST_OPENERS]]
     if others := sum(count for _, count in cause.openers[MOST_OPENERS:]):
         by.append(f"others ({others})")
-    return f"{cause.sentence}; opened by {_joined(by)}; {cause.cure}."
-
-
-def _joined(words: list[str]) -> str:
-    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+    return f"{cause.sentence}; opened by {listed(by)}; {cause.fix}."
 
 
 def _all(causes: Iterable[NamedCause]) -> Connections:
@@ -102,4 +98,4 @@ def _healthy(listing: Listing) -> str:
         return "No connection of this project is open."
     counts = Counter(one.holder for one in mine)
     figures = "; ".join(f"{counts[holder]} {holder.title}" for holder in sorted(counts))
-    return f"No cause of a leak is found. {len(mine)} open connection{'' if len(mine) == 1 else 's'}: {figures}."
+    return f"No cause of a leak is found. {plural(len(mine), 'open connection')}: {figures}."

@@ -8,8 +8,7 @@ from loadlab.leak_causes.base import LeakCause, more_than_spare, ours, share
 from loadlab.model.holders import GREENLET
 
 if TYPE_CHECKING:
-    from loadlab.leak_causes.base import Connections
-    from loadlab.model.open_connections import Listing
+    from loadlab.model.open_connections import Connections, Listing
 
 
 class AsyncUnsafe(LeakCause):
@@ -29,7 +28,7 @@ class AsyncUnsafe(LeakCause):
     def sentence(self, listing: Listing, found: Connections) -> str:
         return share(listing, found, one="was", more="were") + " opened by synchronous code in the event loop's thread"
 
-    def cure(self, listing: Listing, found: Connections) -> str:  # noqa: ARG002
+    def fix(self, listing: Listing, found: Connections) -> str:  # noqa: ARG002
         return (
             "Django closes none there, at any CONN_MAX_AGE: unset DJANGO_ALLOW_ASYNC_UNSAFE, and query by the ORM's"
             " asynchronous methods or sync_to_async()"

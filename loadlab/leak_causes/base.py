@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from loadlab.model.durations import elapsed
 from loadlab.model.holders import START_UP, Holder
+from loadlab.model.text import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from loadlab.model.open_connections import Listing, OpenConnection, Unit
+    from loadlab.model.open_connections import Connections, Listing, OpenConnection, Unit
 
-Connections = tuple["OpenConnection", ...]
 LONG_SECONDS: Final = 60.0  # that a program may well work for between two queries
 PAGE: Final = "docs/reference/leak-causes.md"
 IDLE: Final = "idle"  # how the states of a session begin in which it does nothing
-IDLE_IN_TRANSACTION: Final = "idle in transaction"
 IDLE_SECONDS: Final = 10.0
 JUST_SECONDS: Final = 1.0
 # How Python calls threads: those that a program starts without a name, those of an event loop's executor, and those of
@@ -57,7 +56,7 @@ class LeakCause(ABC):
         """What is seen, without a full stop: "62 of 71 open connections belong to greenlets that have ended"."""
 
     @abstractmethod
-    def cure(self, listing: Listing, found: Connections) -> str:
+    def fix(self, listing: Listing, found: Connections) -> str:
         """What to do, without a full stop: "set CONN_MAX_AGE to 0"."""
 
 
@@ -86,11 +85,6 @@ def idle_for_long(connection: OpenConnection) -> bool:
     Where the database was not asked, only the begin of its use is known.
     """
     return unused_seconds(connection) >= (LONG_SECONDS if connection.session is None else IDLE_SECONDS)
-
-
-def in_transaction(connection: OpenConnection) -> bool:
-    """Whether it is idle in an open transaction, as the database says."""
-    return connection.session is not None and connection.session.state.startswith(IDLE_IN_TRANSACTION)
 
 
 def is_command_s(connection: OpenConnection) -> bool:
@@ -122,8 +116,13 @@ def more_than_spare(found: Iterable[OpenConnection]) -> Connections:
 
 def share(listing: Listing, found: Connections, *, one: str, more: str) -> str:
     """How many of the project's connections do so, in words for one of them and for several."""
-    count, total = len(found), len(ours(listing))
-    return f"{count} of {total} open connection{'' if total == 1 else 's'} {one if count == 1 else more}"
+    of_all = plural(len(ours(listing)), "open connection")
+    return f"{len(found):,} of {of_all} {one if len(found) == 1 else more}"
+
+
+def them(found: Connections) -> str:
+    """The pronoun for what was found."""
+    return "it" if len(found) == 1 else "them"
 
 
 def kept_for(listing: Listing, found: Connections) -> str:

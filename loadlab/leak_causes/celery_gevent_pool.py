@@ -8,8 +8,7 @@ from loadlab.leak_causes.base import LeakCause, abandoned, closes_at_end, kept_f
 from loadlab.model.holders import GREENLET
 
 if TYPE_CHECKING:
-    from loadlab.leak_causes.base import Connections
-    from loadlab.model.open_connections import Listing
+    from loadlab.model.open_connections import Connections, Listing
 
 
 class CeleryGeventPool(LeakCause):
@@ -27,7 +26,7 @@ class CeleryGeventPool(LeakCause):
         one, more = "belongs to the greenlet of a task that has ended", "belong to greenlets of tasks that have ended"
         return share(listing, found, one=one, more=more)
 
-    def cure(self, listing: Listing, found: Connections) -> str:
+    def fix(self, listing: Listing, found: Connections) -> str:
         if all(closes_at_end(listing, one) for one in found):
             return "no later task finds them: remove CELERY_DB_REUSE_MAX, or whatever keeps Celery from closing them"
         age = kept_for(listing, found) or "CONN_MAX_AGE above 0"

@@ -8,17 +8,16 @@ from loadlab.leak_causes.base import (
     LONG_SECONDS,
     LeakCause,
     idle_for_long,
-    in_transaction,
     is_command_s,
     most_unused,
     share,
+    them,
     unused_seconds,
 )
 from loadlab.model.holders import START_UP
 
 if TYPE_CHECKING:
-    from loadlab.leak_causes.base import Connections
-    from loadlab.model.open_connections import Listing
+    from loadlab.model.open_connections import Connections, Listing
 
 
 class CommandNeverReturns(LeakCause):
@@ -32,18 +31,18 @@ class CommandNeverReturns(LeakCause):
             one
             for one in listing.connections
             if is_command_s(one)
-            and (idle_for_long(one) if in_transaction(one) else unused_seconds(one) >= LONG_SECONDS)
+            and (idle_for_long(one) if one.idle_in_transaction else unused_seconds(one) >= LONG_SECONDS)
         )
 
     def sentence(self, listing: Listing, found: Connections) -> str:
         names = ", ".join(dict.fromkeys(f"`{one.used_by}`" for one in found))
         said = share(listing, found, one="is held", more="are held")
-        idle = f"not used {'it' if len(found) == 1 else 'them'} for {most_unused(found)}"
-        waits = ", and has a transaction open" if any(map(in_transaction, found)) else ""
+        idle = f"not used {them(found)} for {most_unused(found)}"
+        waits = ", and has a transaction open" if any(one.idle_in_transaction for one in found) else ""
         return f"{said} by {names}, which runs outside of any request or task and has {idle}{waits}"
 
-    def cure(self, listing: Listing, found: Connections) -> str:  # noqa: ARG002
+    def fix(self, listing: Listing, found: Connections) -> str:  # noqa: ARG002
         if all(one.opened_by is not None and one.opened_by.name == START_UP for one in found):
             return "call connections.close_all() at the end of what runs at start-up"
-        leave = "leave atomic() and " if any(map(in_transaction, found)) else ""
+        leave = "leave atomic() and " if any(one.idle_in_transaction for one in found) else ""
         return f"have it {leave}call connections.close_all() before it waits"

@@ -16,8 +16,7 @@ from loadlab.leak_causes.base import (
 from loadlab.model.holders import Holder
 
 if TYPE_CHECKING:
-    from loadlab.leak_causes.base import Connections
-    from loadlab.model.open_connections import Listing, OpenConnection
+    from loadlab.model.open_connections import Connections, Listing, OpenConnection
 
 
 class ExecutorInView(LeakCause):
@@ -35,7 +34,7 @@ class ExecutorInView(LeakCause):
         how = {0: "have ended", len(found): "are idle"}.get(idle, "are idle or have ended")
         return share(listing, found, one="belongs", more="belong") + f" to threads of a ThreadPoolExecutor that {how}"
 
-    def cure(self, listing: Listing, found: Connections) -> str:  # noqa: ARG002
+    def fix(self, listing: Listing, found: Connections) -> str:  # noqa: ARG002
         return (
             "Django closes no connection there, at any CONN_MAX_AGE: call connections.close_all() at the end of each"
             " job, in a finally clause"

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from loadlab.leak_causes.base import LeakCause, idle_for_long, in_transaction, is_command_s, most_unused, ours, share
+from loadlab.leak_causes.base import LeakCause, idle_for_long, is_command_s, most_unused, ours, share
 
 if TYPE_CHECKING:
-    from loadlab.leak_causes.base import Connections
-    from loadlab.model.open_connections import Listing
+    from loadlab.model.open_connections import Connections, Listing
 
 MOST_NAMED: Final = 3
 
@@ -21,7 +20,7 @@ class IdleTransaction(LeakCause):
 
     def found(self, listing: Listing) -> Connections:
         return tuple(
-            one for one in ours(listing) if in_transaction(one) and idle_for_long(one) and not is_command_s(one)
+            one for one in ours(listing) if one.idle_in_transaction and idle_for_long(one) and not is_command_s(one)
         )
 
     def sentence(self, listing: Listing, found: Connections) -> str:
@@ -30,7 +29,7 @@ class IdleTransaction(LeakCause):
         last = f"; used last by {', '.join(users[:MOST_NAMED])}" if users else ""
         return f"{said} in an open transaction, idle for up to {most_unused(found)}{last}"
 
-    def cure(self, listing: Listing, found: Connections) -> str:  # noqa: ARG002
+    def fix(self, listing: Listing, found: Connections) -> str:  # noqa: ARG002
         return (
             "end the transaction before the code waits for anything else, and set idle_in_transaction_session_timeout"
             " as a limit"

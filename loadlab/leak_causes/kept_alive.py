@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from loadlab.leak_causes.base import LeakCause, share
+from loadlab.leak_causes.base import LeakCause, share, them
 
 if TYPE_CHECKING:
-    from loadlab.leak_causes.base import Connections
-    from loadlab.model.open_connections import Listing
+    from loadlab.model.open_connections import Connections, Listing
 
 
 class KeptAlive(LeakCause):
@@ -22,11 +21,9 @@ class KeptAlive(LeakCause):
 
     def sentence(self, listing: Listing, found: Connections) -> str:
         said = share(listing, found, one="belongs to a thread that has ended", more="belong to threads that have ended")
-        return (
-            f"{said}, and something still refers to {'it' if len(found) == 1 else 'them'}: no garbage collection helps"
-        )
+        return f"{said}, and something still refers to {them(found)}: no garbage collection helps"
 
-    def cure(self, listing: Listing, found: Connections) -> str:  # noqa: ARG002
+    def fix(self, listing: Listing, found: Connections) -> str:  # noqa: ARG002
         return (
             "look for what keeps it: a debug tool, a list of connections or cursors, an exception with its traceback;"
             " gc.get_referrers() finds it"

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from loadlab.leak_causes.base import LeakCause, share
+from loadlab.leak_causes.base import LeakCause, share, them
 from loadlab.model.holders import Holder
 
 if TYPE_CHECKING:
-    from loadlab.leak_causes.base import Connections
-    from loadlab.model.open_connections import Listing
+    from loadlab.model.open_connections import Connections, Listing
 
 
 class LentByPoolAndLost(LeakCause):
@@ -28,7 +27,7 @@ class LentByPoolAndLost(LeakCause):
             one="was lent by a pool to a thread that has ended",
             more="were lent by a pool to threads that have ended",
         )
-        return f"{said}: the pool waits for {'it' if len(found) == 1 else 'them'}, and lends fewer"
+        return f"{said}: the pool waits for {them(found)}, and lends fewer"
 
-    def cure(self, listing: Listing, found: Connections) -> str:  # noqa: ARG002
+    def fix(self, listing: Listing, found: Connections) -> str:  # noqa: ARG002
         return "end such a thread with connections.close_all(), or use loadlab's fix close_on_thread_exit"

@@ -9,8 +9,7 @@ from loadlab.leak_causes.base import LeakCause
 from loadlab.model.holders import Holder
 
 if TYPE_CHECKING:
-    from loadlab.leak_causes.base import Connections
-    from loadlab.model.open_connections import Listing
+    from loadlab.model.open_connections import Connections, Listing
 
 NEARLY: Final = 0.8  # of what the database accepts
 _LIVING: Final = (Holder.IN_USE, Holder.IDLE, Holder.POOL)
@@ -35,5 +34,5 @@ class ManyProcesses(LeakCause):
             f" {len(each)} processes; the database accepts {listing.limit}{beside}"
         )
 
-    def cure(self, listing: Listing, found: Connections) -> str:  # noqa: ARG002
+    def fix(self, listing: Listing, found: Connections) -> str:  # noqa: ARG002
         return "use fewer processes or threads, CONN_MAX_AGE=0 if most are idle, a pooler, or a higher max_connections"

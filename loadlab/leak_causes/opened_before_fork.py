@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from loadlab.leak_causes.base import LeakCause, ours, share
+from loadlab.leak_causes.base import LeakCause, ours, share, them
 
 if TYPE_CHECKING:
-    from loadlab.leak_causes.base import Connections
-    from loadlab.model.open_connections import Listing
+    from loadlab.model.open_connections import Connections, Listing
 
 
 class OpenedBeforeFork(LeakCause):
@@ -30,9 +29,9 @@ class OpenedBeforeFork(LeakCause):
             else f"{parents} processes before they forked"
         )
         users = "1 process that was forked uses" if children == 1 else f"{children} processes that were forked use"
-        return f"{said} by {by}, and {users} {'it' if len(found) == 1 else 'them'}"
+        return f"{said} by {by}, and {users} {them(found)}"
 
-    def cure(self, listing: Listing, found: Connections) -> str:  # noqa: ARG002
+    def fix(self, listing: Listing, found: Connections) -> str:  # noqa: ARG002
         return (
             "two processes cannot share a connection: make no query while the project is loaded, or call"
             " connections.close_all() before the fork"

@@ -19,8 +19,7 @@ from loadlab.leak_causes.base import (
 from loadlab.model.holders import GREENLET
 
 if TYPE_CHECKING:
-    from loadlab.leak_causes.base import Connections
-    from loadlab.model.open_connections import Listing, OpenConnection
+    from loadlab.model.open_connections import Connections, Listing, OpenConnection
 
 BY_NAME: Final = {
     GREENLET: "gevent",
@@ -49,7 +48,7 @@ class PerRequestThreads(LeakCause):
         one, more = f"belongs to a {kind} that has ended", f"belong to {kind}s that have ended"
         return share(listing, found, one=one, more=more)
 
-    def cure(self, listing: Listing, found: Connections) -> str:
+    def fix(self, listing: Listing, found: Connections) -> str:
         servers = " and ".join(dict.fromkeys(filter(None, map(_server, found))))
         kept = kept_for(listing, found) or "CONN_MAX_AGE above 0"
         return f"{kept} under {servers}: set it to 0, or use Django's pool or loadlab's fix close_on_thread_exit"

@@ -8,8 +8,7 @@ from loadlab.leak_causes.base import LeakCause, is_abandoned, more_than_spare, s
 from loadlab.model.holders import Holder
 
 if TYPE_CHECKING:
-    from loadlab.leak_causes.base import Connections
-    from loadlab.model.open_connections import Listing, OpenConnection
+    from loadlab.model.open_connections import Connections, Listing, OpenConnection
 
 HELD_SECONDS: Final = 10.0  # longer than most streams that a client waits for
 
@@ -28,7 +27,7 @@ class StreamingResponse(LeakCause):
         one, more = "has been used since its view returned", "have been used since their views returned"
         return f"{share(listing, found, one=one, more=more)}, by streams or by what runs after a response"
 
-    def cure(self, listing: Listing, found: Connections) -> str:  # noqa: ARG002
+    def fix(self, listing: Listing, found: Connections) -> str:  # noqa: ARG002
         return (
             "a stream holds its connection until it ends: read before it streams, or call connection.close() after each"
             " query of the stream"

@@ -8,8 +8,7 @@ from loadlab.leak_causes.base import LOOPS_THREAD, LeakCause, idle_for_long, sha
 from loadlab.model.holders import Holder
 
 if TYPE_CHECKING:
-    from loadlab.leak_causes.base import Connections
-    from loadlab.model.open_connections import Listing, OpenConnection
+    from loadlab.model.open_connections import Connections, Listing, OpenConnection
 
 HELD: Final = (Holder.IN_USE, Holder.OUTSIDE)
 
@@ -27,7 +26,7 @@ class ThreadInsensitive(LeakCause):
         one, more = "belongs to a thread of asyncio's executor", "belong to threads of asyncio's executor"
         return share(listing, found, one=one, more=more)
 
-    def cure(self, listing: Listing, found: Connections) -> str:  # noqa: ARG002
+    def fix(self, listing: Listing, found: Connections) -> str:  # noqa: ARG002
         return (
             "Django closes and checks no connection there, at any CONN_MAX_AGE: leave out thread_sensitive=False, or"
             " call connections.close_all() at the end of the function"

@@ -16,8 +16,7 @@ from loadlab.leak_causes.base import (
 )
 
 if TYPE_CHECKING:
-    from loadlab.leak_causes.base import Connections
-    from loadlab.model.open_connections import Listing, OpenConnection
+    from loadlab.model.open_connections import Connections, Listing, OpenConnection
 
 SERVERS: Final = (CLIENTS_THREAD, MAIN_THREAD)
 
@@ -41,7 +40,7 @@ class ThreadPerJob(LeakCause):
             more=f"belong to threads of the project's own that have ended{called}",
         )
 
-    def cure(self, listing: Listing, found: Connections) -> str:  # noqa: ARG002
+    def fix(self, listing: Listing, found: Connections) -> str:  # noqa: ARG002
         return (
             "Django closes no connection there: call connections.close_all() at the end of the thread's function, or"
             " use loadlab's fix close_on_thread_exit"

@@ -12,6 +12,7 @@ from loadlab.leak_causes.base import (
     most_unused,
     ours,
     share,
+    them,
     unused_seconds,
 )
 from loadlab.model.holders import START_UP, Holder
@@ -19,8 +20,7 @@ from loadlab.model.holders import START_UP, Holder
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from loadlab.leak_causes.base import Connections
-    from loadlab.model.open_connections import Listing, OpenConnection
+    from loadlab.model.open_connections import Connections, Listing, OpenConnection
 
 
 SERVE_IN_OTHERS: Final = ("gthread", "gevent", "asgi", "threaded", "wsgi")  # requests, not in the main thread
@@ -39,11 +39,10 @@ class UnclosedAlias(LeakCause):
         aliases = ", ".join(dict.fromkeys(f"`{one.alias}`" for one in found))
         said = share(listing, found, one="has", more="have")
         idle = f"not been used for up to {most_unused(found)}"
-        them = "it" if len(found) == 1 else "them"
-        return f"{said} {idle}, of the alias {aliases}, and no end of a request closes {them}"
+        return f"{said} {idle}, of the alias {aliases}, and no end of a request closes {them(found)}"
 
-    def cure(self, listing: Listing, found: Connections) -> str:
-        return "; ".join(dict.fromkeys(cure for one in found for cure in _whys(listing, one)))
+    def fix(self, listing: Listing, found: Connections) -> str:
+        return "; ".join(dict.fromkeys(fix for one in found for fix in _whys(listing, one)))
 
 
 def _whys(listing: Listing, one: OpenConnection) -> Iterator[str]:

@@ -39,7 +39,7 @@ def with_causes(listing: Listing) -> dict[str, Any]:
             "connections": len(cause.connections),
             "openers": dict(cause.openers),
             "sentence": cause.sentence,
-            "cure": cause.cure,
+            "fix": cause.fix,
         }
         for cause in named(listing)
     ]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from loadlab.listing.ordering import worst_first
 from loadlab.model.holders import Holder
 from loadlab.model.open_connections import GONE, OpenConnection, Session
+from loadlab.model.text import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -163,7 +164,7 @@ class _Join:
         seen = self._asked.activity
         for alias in self._found_of:
             if gone := len(self._gone(alias)):
-                yield f"{alias}: the database has ended {_connections(gone)} that the project still holds."
+                yield f"{alias}: the database has ended {plural(gone, 'connection')} that the project still holds."
         if new := sum(map(self._is_new, self._strangers())):
             yield f"Sessions of {seen.database} that began while this was read: {new}. Whose they are is not known."
         if hidden := seen.hidden:
@@ -174,8 +175,8 @@ class _Join:
         unnumbered = sum(not one.backend for alias in self._found_of for _, one in self._rows[alias])
         if unnumbered and self._strangers():
             yield (
-                f"The database's numbers of {_connections(unnumbered)} of this project are not known: as many of those"
-                " that are listed as not ours may be ours."
+                f"The database's numbers of {plural(unnumbered, 'connection')} of this project are not known: as many"
+                " of those that are listed as not ours may be ours."
             )
 
 
@@ -188,7 +189,3 @@ def _older_by(backend: Backend, one: OpenConnection, since_seconds: float) -> fl
     if backend.seconds is None or one.opened_seconds is None:
         return 0.0
     return backend.seconds - one.opened_seconds - since_seconds
-
-
-def _connections(count: int) -> str:
-    return f"{count} connection{'' if count == 1 else 's'}"

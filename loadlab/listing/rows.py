@@ -5,16 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from loadlab.listing.ordering import idle_in_transaction, worst_first
+from loadlab.listing.ordering import worst_first
 from loadlab.model.holders import Holder
 from loadlab.model.metrics import UnitKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Mapping
 
-    from loadlab.model.open_connections import OpenConnection, Unit
-
-    Connections = Sequence[OpenConnection]
+    from loadlab.model.open_connections import Connections, OpenConnection, Unit
 
 UNTOLD: Final = "not known"
 MOST_SINGLE: Final = 20  # connections that have a row each; of more, those that are alike share one
@@ -44,22 +42,22 @@ def sections(connections: Iterable[OpenConnection], by: str = "holder", *, each:
 
 
 def _rows(group: Connections, *, single: bool) -> tuple[Connections, ...]:
-    return tuple([one] for one in group) if single else tuple(sorted(_together(group, _alike).values(), key=_rank))
+    return tuple((one,) for one in group) if single else tuple(sorted(_together(group, _alike).values(), key=_rank))
 
 
 def _rank(group: Connections) -> tuple[bool, bool, int]:
     """Leaked ones first, then those idle in a transaction, and where several of them are, the most."""
     leaked = sum(one.holder is Holder.LEAKED for one in group)
-    waiting = sum(map(idle_in_transaction, group))
+    waiting = sum(one.idle_in_transaction for one in group)
     return not leaked, not waiting, -(leaked or waiting)
 
 
-def _together(ordered: Iterable[OpenConnection], key: Callable[[OpenConnection], Hashable]) -> dict[Any, list[Any]]:
+def _together(ordered: Iterable[OpenConnection], key: Callable[[OpenConnection], Hashable]) -> dict[Any, Connections]:
     """Grouped by a key, each group where its first member was."""
     groups: dict[Hashable, list[OpenConnection]] = {}
     for one in ordered:
         groups.setdefault(key(one), []).append(one)
-    return groups
+    return {found: tuple(group) for found, group in groups.items()}
 
 
 def _alike(one: OpenConnection) -> Hashable:

@@ -14,8 +14,8 @@ from loadlab.model.text import one_line, printable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from loadlab.listing.rows import Connections, Section
-    from loadlab.model.open_connections import Listing, OpenConnection, Session
+    from loadlab.listing.rows import Section
+    from loadlab.model.open_connections import Connections, Listing, OpenConnection, Session
 
     Column = tuple[str, Callable[[Connections], str]]
 

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 
 from loadlab.model.config import Config, spell
 from loadlab.model.planned_fault import PlannedFault
+from loadlab.model.text import plural
 
 Factor = Literal[
     "server", "strategy", "scenario", "load", "keep_alive", "round_trip_ms", "idle_percent", "fault", "side"
@@ -52,7 +53,7 @@ def load_words(users: int, open_load: OpenLoad | None) -> str:
     ('1 user', '200/s, poisson')
     """
     if open_load is None:
-        return f"{users:,} user{'' if users == 1 else 's'}"
+        return plural(users, "user")
     return f"{spell(open_load.rate)}/s, {open_load.arrivals}"
 
 

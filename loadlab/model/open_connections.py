@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from loadlab.model.holders import Holder
 
+IDLE_IN_TRANSACTION: Final = "idle in transaction"  # or "idle in transaction (aborted)"
 GONE: Final = "gone"  # the state of a session that the database does not have any more
 
 
@@ -79,6 +80,14 @@ class OpenConnection:
     host: str = ""
     session: Session | None = None
 
+    @property
+    def idle_in_transaction(self) -> bool:
+        """Whether it keeps a transaction open and does nothing in it; False where the database was not asked."""
+        return self.session is not None and self.session.state.startswith(IDLE_IN_TRANSACTION)
+
+
+Connections = tuple[OpenConnection, ...]
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AliasSettings:
@@ -117,7 +126,7 @@ class NamedCause:
     """
 
     name: str
-    connections: tuple[OpenConnection, ...]
+    connections: Connections
     openers: tuple[tuple[str, int], ...]
     sentence: str
-    cure: str
+    fix: str

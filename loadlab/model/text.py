@@ -1,9 +1,12 @@
-"""Makes foreign text safe to show: without passwords, and without characters that a terminal or a page would act on."""
+"""Spells counts and lists; makes foreign text safe to show, without passwords or characters that a terminal acts on."""
 
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 # `name = value` as libpq, shells, TOML and the repr of a dict write it; the password of a URL, to its last "@".
 _ASSIGNED: Final = re.compile(
@@ -15,6 +18,26 @@ _IN_URL: Final = re.compile(
 )
 # C0 but for tab and newline, DEL, C1, and the marks that turn the direction of what follows.
 _ACTING: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+def plural(number: int, noun: str) -> str:
+    """A count with its noun.
+
+    >>> plural(1, "block"), plural(1234, "block"), plural(3, "strategy")
+    ('1 block', '1,234 blocks', '3 strategies')
+    """
+    several = f"{noun[:-1]}ies" if noun.endswith("gy") else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else several}"
+
+
+def listed(words: Sequence[str]) -> str:
+    """The words as a sentence has them; at least one.
+
+    >>> listed(["a"]), listed(["a", "b", "c"])
+    ('a', 'a, b and c')
+    """
+    *others, last = words
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def redacted(text: str) -> str:

@@ -79,7 +79,7 @@ def summary_table(trials: Sequence[Compared]) -> str:
 
 def _by_count(trials: Sequence[Compared]) -> str:
     found = near_by_count(trials)
-    each = numbers.listing([f"{FIGURES[name]} in {found[name]}" for name in OF_REQUESTS])
+    each = numbers.listed([f"{FIGURES[name]} in {found[name]}" for name in OF_REQUESTS])
     return (
         f"By their counts alone, within {numbers.percentage(SHARE)} or {numbers.exact(LEAST)} requests, {each} of"
         f" {len(trials)} trials would be near enough: where few requests reuse a connection, chance decides how many."
@@ -175,7 +175,7 @@ def _python(age: object) -> str:
 
 def _happenings(trials: Sequence[Compared]) -> dict[str, Share]:
     return {
-        numbers.listing([EVENTS[kind] for kind in kinds]) if kinds else "nothing": found
+        numbers.listed([EVENTS[kind] for kind in kinds]) if kinds else "nothing": found
         for kinds, found in by_event(trials).items()
     }
 

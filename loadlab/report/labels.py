@@ -125,7 +125,7 @@ class Labels:
     def conditions(self, chosen: Collection[Condition]) -> str:
         """Several, those of a whole server mode, or with any added latency, in one; empty for none."""
         names = dict.fromkeys(self._widest(one, chosen) for one in chosen)
-        return numbers.listing(list(names)) if names else ""
+        return numbers.listed(list(names)) if names else ""
 
     def _widest(self, condition: Condition, chosen: Collection[Condition]) -> str:
         """The shortest true name: without the factors that make no difference to whether a group is chosen."""

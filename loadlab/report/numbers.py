@@ -20,10 +20,12 @@ from math import inf, isfinite
 from typing import TYPE_CHECKING, Final
 
 from loadlab.model.durations import MINUTE
+from loadlab.model.text import listed as listed  # noqa: PLC0414  reports have one speller, which has these too
+from loadlab.model.text import plural as plural  # noqa: PLC0414
 from loadlab.model.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from loadlab.model.comparison import Comparison, Judgement
     from loadlab.model.findings import Estimate, Place, Recommendation
@@ -227,26 +229,6 @@ def age(max_age: float | None) -> str:
 def age_heading(max_age: float | None) -> str:
     """CONN_MAX_AGE as a column is headed: "age 0", "age 60 s" or "age unlimited"."""
     return f"age {age(max_age)}"
-
-
-def plural(number: int, noun: str) -> str:
-    """A count with its noun.
-
-    >>> plural(1, "block"), plural(8, "block"), plural(3, "strategy")
-    ('1 block', '8 blocks', '3 strategies')
-    """
-    several = f"{noun[:-1]}ies" if noun.endswith("gy") else f"{noun}s"
-    return f"{count(number)} {noun if number == 1 else several}"
-
-
-def listing(words: Sequence[str]) -> str:
-    """At least one word.
-
-    >>> listing(["a"]), listing(["a", "b", "c"])
-    ('a', 'a, b and c')
-    """
-    *others, last = words
-    return f"{', '.join(others)} and {last}" if others else last
 
 
 def metric(name: str) -> str:

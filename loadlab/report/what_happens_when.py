@@ -47,7 +47,7 @@ def what_happens_when_page(findings: Findings, missing: Sequence[str] = ()) -> s
         "## How it was measured",
         *map(escape, section.lead),
         _measured(findings),
-        *([f"Not measured in this run: {numbers.listing([f'`{name}`' for name in missing])}."] if missing else []),
+        *([f"Not measured in this run: {numbers.listed([f'`{name}`' for name in missing])}."] if missing else []),
         AGAIN,
     ]
     return "\n\n".join(blocks) + "\n"

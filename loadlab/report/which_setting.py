@@ -11,7 +11,7 @@ from loadlab.model.drivers import DRIVERS
 from loadlab.report.behaviour import cells, row_grid
 from loadlab.report.labels import short, title
 from loadlab.report.markup import escape, grid
-from loadlab.report.numbers import listing, plural
+from loadlab.report.numbers import listed, plural
 from loadlab.servers import SERVERS
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _names(servers: Sequence[Config]) -> dict[Config, str]:
 
 
 def _opening(recording: Recording, found: WhichSetting) -> Iterator[str]:
-    names = listing([escape(title(name)) for name in dict.fromkeys(one.server.name for one in found.advice)])
+    names = listed([escape(title(name)) for name in dict.fromkeys(one.server.name for one in found.advice)])
     yield (
         "What happens to Django's persistent database connections (`CONN_MAX_AGE`) depends on the server that runs"
         f" Django. This page says which setting is right under {names}, from counts."
@@ -92,7 +92,7 @@ def _opening(recording: Recording, found: WhichSetting) -> Iterator[str]:
         f" reused one, and connections left open at `CONN_MAX_AGE = 600`. Counted with {escape(versions)}."
     )
     if found.uncounted:
-        names = listing([f"`{name}`" for name in found.uncounted])
+        names = listed([f"`{name}`" for name in found.uncounted])
         yield f"Not counted here: {names}. [Server modes](servers.md) says what they are."
 
 
@@ -161,7 +161,7 @@ def _sentence(recording: Recording, advice: ServerAdvice) -> str:
     member = SERVERS[advice.server.name]
     needed = (*member.packages, *(program.title for program in member.programs))
     versions = [f"{name} {recording.versions[name]}" for name in needed if name in recording.versions]
-    with_them = f" with {escape(listing(versions))}," if versions else ""
+    with_them = f" with {escape(listed(versions))}," if versions else ""
     counted = f" Counted{with_them} as the server mode `{advice.server}`."
     if advice.fate == "undecided":
         fate = "The counts are not decisive for kept connections"
@@ -181,11 +181,11 @@ def _others(advice: ServerAdvice) -> Iterator[str]:
         tried = [one for one in advice.tried if one.effect == effect]
         if tried:
             lead = CLOSING if effect == "ends leak" and advice.fate == "reused" else words
-            yield f"- {lead} {listing(list(map(_spelt, tried)))}."
+            yield f"- {lead} {listed(list(map(_spelt, tried)))}."
 
 
 def _spelt(tried: Tried) -> str:
-    found = listing(list(dict.fromkeys(map(_opened, tried.rows))))
+    found = listed(list(dict.fromkeys(map(_opened, tried.rows))))
     driver = "" if tried.driver == "psycopg2" else f", {tried.driver} 3" if tried.driver == "psycopg" else ""
     return f"[`{short(tried.strategy)}`](strategies.md) ({found}{driver})"
 

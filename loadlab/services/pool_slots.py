@@ -57,11 +57,17 @@ class _Client:
         self._closed()
 
     def end(self) -> None:
-        """Give the connection back as a client does that goes on with other things."""
+        """Give the connection back as a client does that goes on with other things.
+
+        One in the middle of its login is let in first: PgBouncer would count it, and we would not.
+        """
+        deadline = time.monotonic() + END_SECONDS
         with suppress(psycopg2.Error):
+            while not self._let_in and time.monotonic() < deadline:
+                self.go_on()
+                time.sleep(POLL_SECONDS)
             if self.holds:
                 self._ask("ROLLBACK")
-                deadline = time.monotonic() + END_SECONDS
                 while self._connection.poll() != POLL_OK and time.monotonic() < deadline:
                     time.sleep(POLL_SECONDS)
         self._closed()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dis
+import inspect
 import os
 import signal
 import subprocess
@@ -92,6 +94,16 @@ def test_threads_lose_no_request(ledgers: Path) -> None:
         sys.setswitchinterval(before)
     assert set(counts(ledgers).values()) == {8 * 50}
     assert RequestTotals(ledgers).read().requests == 16_000
+
+
+def test_nothing_is_called_between_the_load_and_the_store_of_a_count() -> None:
+    """Threads switch at calls and at jumps backwards, where there is a GIL."""
+    source, first = inspect.getsourcelines(RequestTimes.add)
+    counts_in = {number for number, line in enumerate(source, first) if line.strip().startswith("cells[")}
+    code = dis.get_instructions(RequestTimes.add)
+    names = {one.opname for one in code if one.positions and one.positions.lineno in counts_in}
+    assert "STORE_SUBSCR" in names
+    assert not [name for name in names if "CALL" in name or "JUMP" in name]
 
 
 def test_a_signal_in_the_middle_of_counting_does_not_block(ledgers: Path) -> None:

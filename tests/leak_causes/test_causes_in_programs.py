@@ -78,8 +78,8 @@ def test_what_a_site_with_live_threads_holds_is_found(lab: Lab, tmp_path: Path) 
             "holding.urls.refresh_for_ever": 1,
             "start-up": 1,
         }
-        for cure in ("close() on what connection.copy()", "close_old_connections() in each", "what runs at start-up"):
-            assert cure in cause.cure
+        for fix in ("close() on what connection.copy()", "close_old_connections() in each", "what runs at start-up"):
+            assert fix in cause.fix
         _find_an_idle_transaction_beside(project)
 
 

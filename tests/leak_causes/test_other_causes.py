@@ -60,7 +60,7 @@ def test_what_a_program_has_opened_at_its_start_is_to_be_closed_there() -> None:
     cause = the_cause(Holder.OUTSIDE, opened_by=STARTED, used_by=program, session=SLEEPS, **MAIN)
     assert cause is not None
     assert cause.name == "command_never_returns"
-    assert cause.cure == "call connections.close_all() at the end of what runs at start-up"
+    assert cause.fix == "call connections.close_all() at the end of what runs at start-up"
 
 
 def test_a_command_s_open_transaction_is_said_and_its_cure_leaves_it() -> None:
@@ -69,7 +69,7 @@ def test_a_command_s_open_transaction_is_said_and_its_cure_leaves_it() -> None:
     assert cause is not None
     assert cause.name == "command_never_returns"
     assert cause.sentence.endswith("for 1 h 0 min, and has a transaction open")
-    assert cause.cure == "have it leave atomic() and call connections.close_all() before it waits"
+    assert cause.fix == "have it leave atomic() and call connections.close_all() before it waits"
 
 
 @every("session", [PAUSES, WORKS])
@@ -124,7 +124,7 @@ def test_what_django_s_handler_does_not_have_is_named_once_it_idles() -> None:
         assert cause is not None
         assert cause.name == "unclosed_alias"
         assert "of the alias `default`, and no end of a request closes it" in cause.sentence
-        assert "connection.copy()" in cause.cure
+        assert "connection.copy()" in cause.fix
     assert name(Holder.IDLE, apart=True, session=PAUSES) == ""
 
 
@@ -133,7 +133,7 @@ def test_a_thread_of_its_own_is_named_once_django_would_have_closed() -> None:
     cause = the_cause(Holder.OUTSIDE, opened_seconds=300.0, **facts)
     assert cause is not None
     assert (cause.name, cause.openers) == ("unclosed_alias", (("shop.prices.refresh", 1),))
-    assert "close_old_connections() in each turn" in cause.cure
+    assert "close_old_connections() in each turn" in cause.fix
     assert name(Holder.OUTSIDE, opened_seconds=300.0, max_age=None, **facts) == ""  # as the settings want it
     assert name(Holder.OUTSIDE, opened_seconds=300.0, max_age=600, **facts) == ""
     assert name(Holder.OUTSIDE, opened_seconds=300.0, **{**facts, "session": PAUSES}) == ""

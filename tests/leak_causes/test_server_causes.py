@@ -48,7 +48,7 @@ def test_a_thread_per_request_is_named_with_its_server_and_age(facts: dict[str, 
     max_age, rest = facts.get("max_age", 60), {name: value for name, value in facts.items() if name != "max_age"}
     (cause,) = named(listing(connections(5, **rest), max_age=max_age))
     assert cause.name == "per_request_threads"
-    assert words in f"{cause.sentence}; opened by `{cause.openers[0][0]}` (5); {cause.cure}"
+    assert words in f"{cause.sentence}; opened by `{cause.openers[0][0]}` (5); {cause.fix}"
 
 
 def test_at_age_0_a_request_s_own_thread_is_no_cause() -> None:
@@ -114,9 +114,9 @@ def test_a_task_s_greenlet_is_told_from_a_request_s() -> None:
 
 def test_a_task_s_greenlet_at_an_age_has_the_age_in_its_cure() -> None:
     (kept,) = named(listing(connections(5, opened_by=TASK)))
-    assert "CONN_MAX_AGE=60: set it to 0 for the worker, for Celery before 5.6 keeps to it" in kept.cure
+    assert "CONN_MAX_AGE=60: set it to 0 for the worker, for Celery before 5.6 keeps to it" in kept.fix
     (closed,) = named(listing(connections(5, opened_by=TASK), max_age=0))
-    assert "CONN_MAX_AGE" not in closed.cure
+    assert "CONN_MAX_AGE" not in closed.fix
 
 
 def test_a_stream_is_named_when_it_has_held_its_connection_for_long() -> None:

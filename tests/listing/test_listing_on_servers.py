@@ -13,6 +13,7 @@ import pytest
 from listed_site import HOSTILE, TOKEN, ListedSite, listed_site
 from patience import PATIENCE_SECONDS, await_that
 
+from loadlab.leak_causes.base import JUST_SECONDS
 from loadlab.system.ports import free_port
 
 if TYPE_CHECKING:
@@ -54,12 +55,17 @@ def by_holder(document: dict[str, Any]) -> dict[str, int]:
     return {holder: holders.count(holder) for holder in sorted(set(holders))}
 
 
+def least_unused(document: dict[str, Any]) -> float:
+    return min(float(one["used_seconds"]) for one in document["connections"])
+
+
 def backends(document: dict[str, Any]) -> list[int]:
     return sorted(one["backend"] for one in document["connections"])
 
 
 def test_a_leak_is_listed_alike_by_page_commands_and_postgresql(leaking: ListedSite, loadlab: CommandLine) -> None:
     await_that(lambda: backends(json.loads(leaking.page())) == leaking.backends())  # sites of other tests have gone
+    await_that(lambda: least_unused(json.loads(leaking.page())) >= JUST_SECONDS)
     page, known = json.loads(leaking.page()), leaking.backends()
     told = listed(leaking, loadlab, "--dsn", "env:SHOP_DSN", "--json")
     assert told.code == 0, told.stderr

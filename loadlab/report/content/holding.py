@@ -197,5 +197,5 @@ def _rate(pays: Pays) -> str:
 def _kept_rows(kept: tuple[KeptRows, ...]) -> str:
     told = [f"{numbers.count(one.kept)} beside {IDLE[one.idle]}" for one in kept]
     return (
-        f"Old versions of {numbers.count(kept[0].rows)} updated rows that VACUUM had to keep: {numbers.listing(told)}."
+        f"Old versions of {numbers.count(kept[0].rows)} updated rows that VACUUM had to keep: {numbers.listed(told)}."
     )

@@ -236,7 +236,7 @@ def _leaking(names: Labels, arms: Sequence[Arm]) -> tuple[str, ...]:
 def _listed(names: Labels, leaking: Sequence[Arm]) -> str:
     """E.g. "60 s and unlimited leak"."""
     leaks = [names.arm(arm.case) for arm in leaking]
-    return numbers.listing(leaks) + (" leak" if leaks[1:] else " leaks")
+    return numbers.listed(leaks) + (" leak" if leaks[1:] else " leaks")
 
 
 def _crowd(arm: Arm) -> str:

@@ -167,7 +167,7 @@ def _verdict(answer: FleetAnswer, found: FleetVerdict) -> Iterator[str]:
     if found.kind == "only_one":
         yield f"{setting} fits: it opens {opens}."
     elif found.kind == "no_difference":
-        alike = numbers.listing([f"{called[place]} ({_per_second(outcomes[place])})" for place in found.alike])
+        alike = numbers.listed([f"{called[place]} ({_per_second(outcomes[place])})" for place in found.alike])
         yield f"{setting}: no difference worth having. Of {alike}, it is the simplest."
     elif found.kind == "only_one_fits" and rival is not None and found.rival is not None:
         yield f"{setting}: only it fits. {called[found.rival]} needs {numbers.count(rival.needed)} connections."
@@ -201,7 +201,7 @@ def _against(answer: FleetAnswer, found: FleetVerdict) -> str:
     called, outcomes = names(answer), answer.outcomes
     opens = _per_second(outcomes[found.chosen])
     others = [called[place] for place in found.alike if place != found.chosen]
-    as_rarely = f", no differently from {numbers.listing(others)}" if others else ""
+    as_rarely = f", no differently from {numbers.listed(others)}" if others else ""
     if found.rival is None:
         return f"it opens {opens}{as_rarely}."
     rival = outcomes[found.rival]
@@ -247,7 +247,7 @@ def smallest_age(found: SmallestAge) -> str:
 
 
 def break_even(answer: FleetAnswer, found: BreakEven) -> str:
-    by_age = numbers.listing([f"{numbers.figure(rate)} at {numbers.age(age)}" for age, rate in found.by_age])
+    by_age = numbers.listed([f"{numbers.figure(rate)} at {numbers.age(age)}" for age, rate in found.by_age])
     keeping = answer.outcomes[0].keeping
     own = ""
     if keeping.threads:
@@ -278,7 +278,7 @@ def bands(answer: FleetAnswer) -> str:
     many = numbers.plural(repeats[-1], "simulation")
     many = many if len(repeats) == 1 else f"{repeats[0]} to {many}"
     every = numbers.seconds(answer.outcomes[0].sample_seconds)
-    ways = numbers.listing(list(dict.fromkeys(map(_way, answer.outcomes))))
+    ways = numbers.listed(list(dict.fromkeys(map(_way, answer.outcomes))))
     return (
         f"Each figure is the median of {many}, with the lowest and the highest of them in parentheses: another"
         f" simulation falls between these with a probability of {coverage}. Open connections are sampled every {every}."

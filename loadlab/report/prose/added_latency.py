@@ -22,7 +22,7 @@ def conclusion(over: OverLatency) -> str:
     if over.pays_from_ms is not None:
         return f"pays from {numbers.more_latency(over.pays_from_ms)} on: {growth}"
     rejected = [_latency(point) for point in over.points if not point.sound]
-    also = f"; ruled out at {numbers.listing(rejected)}" if rejected else ""
+    also = f"; ruled out at {numbers.listed(rejected)}" if rejected else ""
     return f"not proven to pay at the largest added latency{also}: {growth}"
 
 

@@ -83,7 +83,7 @@ def _remedies(answer: Remedies, names: Labels) -> str:
     if not answer.chosen:
         return f"{where}. No other measured strategy is proven better than closing them after each request."
     fixes = list(dict.fromkeys(names.arm(one.case) for one in answer.chosen))
-    return f"{where}. There, {numbers.listing(fixes)} {'is' if len(fixes) == 1 else 'are'} better, without a leak."
+    return f"{where}. There, {numbers.listed(fixes)} {'is' if len(fixes) == 1 else 'are'} better, without a leak."
 
 
 @sentence.register(DefaultAge)
@@ -150,11 +150,11 @@ def _safe(answer: SafeAge, names: Labels) -> str:
     ages = _together((numbers.age(one.case.max_age), one) for one in answer.chosen)
     choices = [f"{age} for {names.conditions(_conditions(ones))}" for age, ones in ages.items()]
     if answer.leaking and choices:
-        return f"0 is the only safe default. Set {numbers.listing(choices)}."
+        return f"0 is the only safe default. Set {numbers.listed(choices)}."
     if answer.leaking:
         return f"0 is the safe default: {NO_MORE_THAN_NEEDED}."
     if choices:
-        return f"Set {numbers.listing(choices)}. Server modes that were not measured may leak."
+        return f"Set {numbers.listed(choices)}. Server modes that were not measured may leak."
     return f"Until a difference is proven, 0 is the safe choice: {NO_MORE_THAN_NEEDED}."
 
 

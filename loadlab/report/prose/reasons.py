@@ -225,7 +225,7 @@ def _waited(waiting: Waiting) -> str:
 
 @sentence.register(OtherMetrics)
 def _other_metrics(reason: OtherMetrics, names: Labels) -> str:  # noqa: ARG001  no arm is named
-    return f"Other metrics, not judged: {numbers.listing(list(map(_in_metric, reason.comparisons)))}."
+    return f"Other metrics, not judged: {numbers.listed(list(map(_in_metric, reason.comparisons)))}."
 
 
 @sentence.register(NoRequests)
@@ -251,5 +251,5 @@ def _in_production(reason: InProduction, names: Labels) -> str:  # noqa: ARG001 
 
 @sentence.register(Against)
 def _against(reason: Against, names: Labels) -> str:
-    cases = numbers.listing(list(map(names.arm, reason.cases)))
+    cases = numbers.listed(list(map(names.arm, reason.cases)))
     return f"Ruled out: {cases} ({objections.clause(reason.objection)})."

@@ -60,7 +60,7 @@ class Template(Formatter):
 
 
 def _listed(words: Sequence[object]) -> str:
-    return numbers.listing(list(map(str, words)))
+    return numbers.listed(list(map(str, words)))
 
 
 def _sentence(text: str) -> str:

@@ -96,7 +96,7 @@ def _rejected(found: Reason, names: Labels) -> str:
         case Harm():
             return "kept connections {} ({})".format(*objections.harm(found))
         case Against():
-            cases = numbers.listing(list(map(names.arm, found.cases)))
+            cases = numbers.listed(list(map(names.arm, found.cases)))
             return f"{cases} {objections.clause(found.objection)}"
     raise TypeError(f"{found.kind} rules nothing out")
 
