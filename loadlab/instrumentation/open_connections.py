@@ -9,14 +9,20 @@ from collections import defaultdict
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from loadlab.instrumentation import layout
 from loadlab.instrumentation.archive import DamagedError, live_files
 from loadlab.instrumentation.ledger_content import LedgerContent
 from loadlab.instrumentation.ledger_file import LEDGERS
+from loadlab.listing.ordering import worst_first
 from loadlab.model.holders import Holder
-from loadlab.model.open_connections import OpenConnection
+from loadlab.model.open_connections import Listing, OpenConnection
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from loadlab.model.open_connections import AliasSettings
 
 NO_LEDGERS: Final = (
     "No process counts connections in {}. If the site is running, it runs as another user or with another folder: list"
@@ -26,7 +32,7 @@ BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 
 
 def open_connections(directory: Path) -> list[OpenConnection]:
-    """Each connection that is open now, in no order; safe at any time, from any process.
+    """Each connection that is open now, in no order; any process may call it at any time.
 
     Raises:
         OSError: the directory cannot be read.
@@ -46,7 +52,22 @@ def open_connections(directory: Path) -> list[OpenConnection]:
     return [replace(one, shared_with=tuple(heirs[one.backend])) if one.backend in heirs else one for one in found]
 
 
-def notes_on(directory: Path) -> tuple[str, ...]:
+def listing_of(directory: Path, aliases: Mapping[str, AliasSettings]) -> Listing:
+    """All that is open now, by the ledgers in a folder alone; `aliases` is what settings say, {} if not known.
+
+    Raises:
+        OSError: the directory cannot be read.
+    """
+    return Listing(
+        at=time.time(),
+        connections=worst_first(open_connections(directory)),
+        aliases=aliases,
+        notes=_notes_on(directory),
+        place=_place_of(directory),
+    )
+
+
+def _notes_on(directory: Path) -> tuple[str, ...]:
     """What keeps connections out of the listing, in sentences."""
     ledgers = list(directory.glob(f"*{LEDGERS.suffix}"))
     if not ledgers:
@@ -56,7 +77,7 @@ def notes_on(directory: Path) -> tuple[str, ...]:
     return ()
 
 
-def place_of(directory: Path) -> str:
+def _place_of(directory: Path) -> str:
     """The same for all who read the ledgers of this folder, and of no other; "" where the system does not tell it."""
     with suppress(OSError):
         found, boot = directory.stat(), BOOT.read_text().strip()

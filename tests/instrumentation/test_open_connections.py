@@ -12,7 +12,7 @@ import pytest
 
 from loadlab.instrumentation import layout
 from loadlab.instrumentation.ledger import Ledger
-from loadlab.instrumentation.open_connections import notes_on, open_connections
+from loadlab.instrumentation.open_connections import listing_of, open_connections
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -242,10 +242,10 @@ def test_what_djangos_handler_has_not_made_is_apart_and_not_leaked(tmp_path: Pat
 
 
 def test_a_folder_that_no_process_writes_to_is_named(tmp_path: Path) -> None:
-    (note,) = notes_on(tmp_path)
+    (note,) = listing_of(tmp_path, {}).notes
     assert note.startswith(f"No process counts connections in {tmp_path}. ")
     (tmp_path / "7-0.ledger").touch()
-    assert notes_on(tmp_path) == ()
+    assert listing_of(tmp_path, {}).notes == ()
 
 
 def test_a_ledger_with_an_impossible_row_keeps_no_other_from_being_listed(ledgers: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from django.core.management.base import BaseCommand, CommandError
 
@@ -12,7 +12,7 @@ from loadlab.instrumentation import current
 from loadlab.instrumentation.asking import asked_listing
 from loadlab.instrumentation.listing import listing
 from loadlab.listing.documents import with_causes
-from loadlab.listing.rows import GROUPINGS
+from loadlab.listing.options import TOO_OFTEN, add_options
 from loadlab.listing.table import as_text
 from loadlab.model.text import escaped_in_json
 from loadlab.system.redrawing import redraw
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from loadlab.model.open_connections import Listing
     from loadlab.system.redrawing import Output
 
-EVERY_SECONDS: Final = 2.0
-
 
 class Command(BaseCommand):
     help = (
@@ -34,18 +32,12 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--by", choices=list(GROUPINGS), default="holder", help="group by (default: holder)")
-        parser.add_argument("--all", action="store_true", help="give each connection its own row")
-        parser.add_argument("--json", action="store_true", help="print JSON; with --watch one document per line")
-        parser.add_argument("--watch", action="store_true", help="list again and again, until Ctrl-C")
-        parser.add_argument(
-            "--every", type=float, default=EVERY_SECONDS, help=f"seconds between two (default: {EVERY_SECONDS:g})"
-        )
+        add_options(parser)
         parser.add_argument("--ledgers-only", action="store_true", help="do not ask the database for its sessions")
 
     def handle(self, **options: Any) -> None:  # noqa: ANN401
         if options["every"] <= 0:
-            raise CommandError("--every must be more than 0 seconds.")
+            raise CommandError(TOO_OFTEN)
         if not options["watch"]:
             self.stdout.write(self._text(options, None, indent=1))
             return
