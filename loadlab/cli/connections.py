@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.cli._database import AskedDatabase, NotAskedError
 from loadlab.errors import EnvironmentFaultError, StoppedError, UsageError
-from loadlab.listing.options import TOO_OFTEN, add_options
+from loadlab.listing.options import NO_PAUSE, add_options
 
 if TYPE_CHECKING:
     import argparse
@@ -88,11 +88,12 @@ class _Lister:
 
     def __init__(self, arguments: argparse.Namespace, resources: ExitStack) -> None:
         from loadlab.scrape import require_address, token_of
+        from loadlab.system.redrawing import is_pause
 
         if bool(arguments.metrics) == bool(arguments.ledgers):
             raise UsageError("Name the project with --metrics URL, or its ledgers with --ledgers DIR: one of the two.")
-        if arguments.every <= 0:
-            raise UsageError(TOO_OFTEN)
+        if not is_pause(arguments.every):
+            raise UsageError(NO_PAUSE)
         self._arguments = arguments
         self._urls = list(dict.fromkeys(arguments.metrics or ()))
         for url in self._urls:

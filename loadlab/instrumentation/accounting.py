@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import sys
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any, Final
@@ -44,7 +45,6 @@ class Accounting:
     _using: Row | None = None  # of the unit that was counted last, until that has ended
     _inherited: Row | None = None  # in a forked child: its own row for a connection of its parent's
     _finalizer: weakref.finalize[Any, Any] | None = None
-    _held: set[Row] | None = None  # of the thread that opened it; its presence would live as long as we refer to it
     _reason: CloseReason | None = None  # to close it, where that is known before
     _apart = False  # made outside of the handler, as connection.copy() makes one: only its maker can close it
     _parents_alone = False  # what is closed is the parent's, and this process has closed its own copy of the socket
@@ -76,9 +76,9 @@ class Accounting:
         by = opening_unit(row.ledger, present(), row, loading=self.opened_while_loading)
         where = place(present()) + (self._apart and layout.APART)
         row.held(backend_of(connection), thread(row.ledger), by, where)
-        if not self._apart:  # or it may well be found when its thread has ended
-            self._held = presence().rows
-            self._held.add(row)
+        # What another thread has lent, or the project has made, may well be found when this thread has ended.
+        if not self._apart and getattr(self, "_thread_ident", None) == _thread.get_ident():
+            row.joins(presence().rows)
 
     def _count_use(self) -> None:
         """Note that the present unit uses the connection; Django's own questions on connecting are no unit's doing."""
@@ -131,8 +131,7 @@ class Accounting:
         self._end_work()
         if row is None or self._parents_alone:
             return
-        if self._held is not None:
-            self._held.discard(row)
+        row.leaves()
         if not getattr(connection, "closed", True):
             if not row.pooled:  # or it was said before, and others may have the connection by now
                 row.returned()  # to a pool of the engine's own, which will close it some day

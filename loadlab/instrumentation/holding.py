@@ -90,7 +90,7 @@ def thread(ledger: Ledger) -> tuple[int, int]:
     """The caller's: the kernel's number, and that of its name, in which "*" stands for a number."""
     known = _started_thread()
     name = GREENLET if _in_greenlet() else _NUMBERS.sub("*", known.name) if known is not None else ""
-    return threading.get_native_id(), ledger.name(name)
+    return threading.get_native_id(), ledger.thread(name)
 
 
 def _started_thread() -> threading.Thread | None:

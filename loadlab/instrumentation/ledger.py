@@ -31,8 +31,8 @@ _put_cells: Final = struct.Struct(f"{layout.ROW_CELLS - 1}q").pack_into
 _NO_USES: Final = (0,) * (layout.ROW_CELLS - layout.CONNECT_NS)
 _put_holder: Final = struct.Struct(f"{layout.ROW_CELLS}q").pack_into
 _NO_HOLDER: Final = (0,) * layout.ROW_CELLS
-# USED_BY, USED_NS and USING.
-_put_use: Final = struct.Struct("3q").pack_into
+# USED_BY, USED_NS, USING and LIFE.
+_put_use: Final = struct.Struct("4q").pack_into
 _USE_OFFSET: Final = layout.USED_BY * layout.CELL_BYTES
 
 
@@ -42,10 +42,11 @@ class Row:
     No method takes a lock or allocates anything shared, so a finaliser may call `closed` at any point of any thread.
     """
 
-    __slots__ = ("_cells", "_sequence", "ledger")
+    __slots__ = ("_cells", "_sequence", "among", "ledger")
 
     def __init__(self, ledger: Ledger, cells: memoryview, sequence: int) -> None:
         self.ledger = ledger
+        self.among: set[Row] | None = None  # those of the thread that holds it, which may live longer than it
         self._cells = cells
         self._sequence = sequence
 
@@ -103,6 +104,7 @@ class Row:
     def asked(self) -> None:
         """Note that what uses it, outside of units, has asked for something more."""
         self._cells[layout.USED_NS] = time.monotonic_ns()
+        self._cells[layout.LIFE] = layout.ALIVE
 
     def unused(self) -> None:
         """Note that the unit that used it has ended."""
@@ -114,6 +116,17 @@ class Row:
         if self.ledger.mark[0] and cells[layout.SEQUENCE] == self._sequence and cells[layout.STATE] == layout.OPEN:
             cells[layout.LIFE] = life
 
+    def joins(self, among: set[Row]) -> None:
+        """Be one of these until it ends, or its thread gives it back to a pool."""
+        self.among = among
+        among.add(self)
+
+    def leaves(self) -> None:
+        """Be none of them any more."""
+        if self.among is not None:
+            self.among.discard(self)
+            self.among = None
+
     def used(self, first: bool = True, pair: int = 0, unit: int = 0, at_ns: int | None = None) -> None:  # noqa: FBT001, FBT002  keywords would cost as much as counting
         """Count one more unit of work that it serves; called by the connection's own thread only.
 
@@ -122,7 +135,8 @@ class Row:
         """
         cells = self._cells
         using = 1 + layout.UNENDED if cells[layout.USING] else 1
-        _put_use(cells, _USE_OFFSET, unit, time.monotonic_ns() if at_ns is None else at_ns, using)
+        # What a unit finds after its thread has ended is not lost.
+        _put_use(cells, _USE_OFFSET, unit, time.monotonic_ns() if at_ns is None else at_ns, using, layout.ALIVE)
         served = cells[layout.SERVED]
         if first and served:
             cells[layout.REUSED + pair] += 1
@@ -151,6 +165,7 @@ class Row:
         if cells[layout.SEQUENCE] == self._sequence and cells[layout.STATE] in expected:
             cells[layout.STATE] = state
             self.ledger.finished.append(cells)
+            self.leaves()
 
 
 class Ledger:
@@ -172,9 +187,10 @@ class Ledger:
         self._has_room = True
         self._unused: list[Iterator[memoryview]] = []  # of each segment, those of its rows that were never in use
         self._aliases: dict[str, int] = {}
-        self._names: dict[str, int] = {}
+        self._threads: dict[str, int] = {}
         self.units: list[dict[str, int]] = [{} for _ in range(layout.PAIR * len(UnitKind))]
-        self._name_numbers = count(1)
+        self._thread_numbers = iter(layout.THREAD_NAMES)
+        self._unit_numbers = iter(layout.UNIT_NAMES)
         self._alias_numbers = count()
         self._sequences = count(1)
         self._map_header()
@@ -290,29 +306,38 @@ class Ledger:
         number = next(self._alias_numbers)
         if number >= layout.ALIASES - 1:
             name, number = OTHER_ALIAS, layout.ALIASES - 1
-        self._write_name(layout.ALIASES_OFFSET + number * layout.ALIAS_BYTES, name, layout.ALIAS_BYTES)
+        self._write(layout.ALIASES_OFFSET + number * layout.ALIAS_BYTES, name, layout.ALIAS_BYTES)
         return self._aliases.setdefault(name, number)
 
     def unit(self, pair: int, name: str) -> int:
-        """The number of a unit of work, of the kind whose cells are so far from those of requests."""
+        """The number of a unit of work, of the kind whose cells are so far from those of requests.
+
+        All of a kind that the table has no room for share one.
+        """
         return self.units[pair].get(name) or self._begin_unit(pair, name)
 
     def _begin_unit(self, pair: int, name: str) -> int:
-        number = self.name(f"{UnitKind(pair // layout.PAIR).label}:{name}")
-        return number if number == layout.NAMES - 1 else self.units[pair].setdefault(name, number)
+        kind = UnitKind(pair // layout.PAIR)
+        number = next(self._unit_numbers, 0)
+        if number == 0:
+            return self._write_name(layout.OTHER_UNITS + kind, f"{kind.label}:{OTHER}")
+        return self.units[pair].setdefault(name, self._write_name(number, f"{kind.label}:{name}"))
 
-    def name(self, text: str) -> int:
-        """The number of a name that rows refer to: 0 of none, and the last one of all beyond the capacity."""
-        return self._names.get(text) or (self._begin_name(text) if text else 0)
+    def thread(self, name: str) -> int:
+        """The number of a thread's name, 0 of none: a program may give each another one, and routes need room."""
+        return self._threads.get(name) or self._begin_thread(name)
 
-    def _begin_name(self, text: str) -> int:
-        number = next(self._name_numbers)
-        if number >= layout.NAMES - 1:
-            text, number = OTHER, layout.NAMES - 1
-        self._write_name(layout.NAMES_OFFSET + number * layout.NAME_BYTES, text, layout.NAME_BYTES)
-        return self._names.setdefault(text, number)
+    def _begin_thread(self, name: str) -> int:
+        number = next(self._thread_numbers, 0) if name else 0
+        if number == 0:
+            return self._write_name(layout.OTHER_THREADS, OTHER) if name else 0
+        return self._threads.setdefault(name, self._write_name(number, name))
 
-    def _write_name(self, start: int, name: str, size: int) -> None:
+    def _write_name(self, number: int, name: str) -> int:
+        self._write(layout.NAMES_OFFSET + number * layout.NAME_BYTES, name, layout.NAME_BYTES)
+        return number
+
+    def _write(self, start: int, name: str, size: int) -> None:
         encoded = layout.fitted(name, size)
         self._bytes[start : start + len(encoded)] = encoded
 

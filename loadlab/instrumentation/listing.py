@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
     from loadlab.model.open_connections import Listing
 
+ASKING: Final = (["loadlab_connections"], ["loadlab_metrics"])  # commands that count themselves, and are no site
+
 
 def listing() -> Listing:
     """All that is open now, from the ledgers of the project's processes on this machine; the database is not asked.
@@ -30,7 +34,7 @@ def listing() -> Listing:
         OSError: the ledgers cannot be read.
     """
     aliases = {alias: _settings(entry) for alias, entry in connections.databases.items()}
-    found = listing_of(current.directory(), aliases)
+    found = listing_of(current.directory(), aliases, os.getpid() if sys.argv[1:2] in ASKING else None)
     return replace(found, server=_server(one.process for one in found.connections))
 
 

@@ -52,8 +52,10 @@ def open_connections(directory: Path) -> list[OpenConnection]:
     return [replace(one, shared_with=tuple(heirs[one.backend])) if one.backend in heirs else one for one in found]
 
 
-def listing_of(directory: Path, aliases: Mapping[str, AliasSettings]) -> Listing:
-    """All that is open now, by the ledgers in a folder alone; `aliases` is what settings say, {} if not known.
+def listing_of(directory: Path, aliases: Mapping[str, AliasSettings], asking: int | None = None) -> Listing:
+    """All that is open now, by the ledgers in a folder alone.
+
+    `aliases` is what settings say, {} if not known. `asking` is the pid of a process that only asks, and is no site.
 
     Raises:
         OSError: the directory cannot be read.
@@ -62,19 +64,17 @@ def listing_of(directory: Path, aliases: Mapping[str, AliasSettings]) -> Listing
         at=time.time(),
         connections=worst_first(open_connections(directory)),
         aliases=aliases,
-        notes=_notes_on(directory),
+        notes=_notes_on(directory, asking),
         place=_place_of(directory),
     )
 
 
-def _notes_on(directory: Path) -> tuple[str, ...]:
+def _notes_on(directory: Path, asking: int | None) -> tuple[str, ...]:
     """What keeps connections out of the listing, in sentences."""
-    ledgers = list(directory.glob(f"*{LEDGERS.suffix}"))
-    if not ledgers:
-        return (NO_LEDGERS.format(directory),)
-    if hidden := sum(not os.access(path, os.R_OK) for path in ledgers):
+    if hidden := sum(not os.access(path, os.R_OK) for path in directory.glob(f"*{LEDGERS.suffix}")):
         return (f"Ledgers that this user may not read: {hidden}. Their processes' connections are not listed.",)
-    return ()
+    owners = {path.name.partition("-")[0] for path, _ in live_files(directory, LEDGERS)}
+    return () if owners - {str(asking)} else (NO_LEDGERS.format(directory),)
 
 
 def _place_of(directory: Path) -> str:

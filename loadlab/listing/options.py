@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 BY: Final = ("holder", "opener", "process")  # how rows.GROUPINGS can group
 EVERY_SECONDS: Final = 2.0
-TOO_OFTEN: Final = "--every must be more than 0 seconds."
+NO_PAUSE: Final = "--every must be more than 0 seconds, and at most a day."
 
 
 def add_options(parser: ArgumentParser) -> None:

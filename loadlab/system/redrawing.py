@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+LONGEST_SECONDS: Final = 86_400.0  # between two times
 ANEW: Final = "\x1b[H\x1b[2J"  # to the first line, and clear all
 
 
@@ -32,6 +33,11 @@ def redraw(stream: Output, make: Callable[[int | None], str], every_seconds: flo
         stream.write(f"{text}\n" if size is None else ANEW + fitting(text, size.lines))
         stream.flush()
         time.sleep(every_seconds)
+
+
+def is_pause(seconds: float) -> bool:
+    """Whether one can wait for so long between two times."""
+    return 0 < seconds <= LONGEST_SECONDS
 
 
 def fitting(text: str, lines: int) -> str:

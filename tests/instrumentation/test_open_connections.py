@@ -158,6 +158,52 @@ if what == "outside":
     listing()
     close_old_connections()
     listing()
+if what == "shared":
+    connection.inc_thread_sharing()
+    ours = connections["default"]
+    def lent():
+        connections["default"] = ours
+        query()
+    in_thread(lent)
+    gc.collect()
+    listing()
+if what == "found":
+    def lend():
+        connection.inc_thread_sharing()
+        query()
+        kept.append(connections["default"])
+    in_thread(lend)
+    listing()
+    connections["default"] = kept[0]
+    query()
+    listing()
+if what == "dropped":
+    from loadlab.instrumentation.holding import presence
+    for _ in range(10):
+        query()
+        del connections["default"]
+        gc.collect()
+    listed.append(len(presence().rows))
+if what == "names":
+    def named(number):
+        thread = threading.Thread(target=query, name=f"{chr(0x4E00 + number)} order")
+        thread.start()
+        thread.join()
+    for number in range(300):
+        named(number)
+        gc.collect()
+    get("/shop/7/")
+    listing()
+if what == "routes":
+    for number in range(250):
+        urlpatterns.append(path(f"page/{number}/", query))
+    for number in range(250):
+        get(f"/page/{number}/")
+    connections.close_all()
+    in_thread(get, "/page/249/")
+    (only,) = open_connections(folder / "ledgers")
+    assert only.opened_by.kind == "request"
+    listing()
 if what == "apart":
     def copy():
         kept.extend([connection.copy(), ConnectionHandler()["default"]])
@@ -241,11 +287,39 @@ def test_what_djangos_handler_has_not_made_is_apart_and_not_leaked(tmp_path: Pat
     assert after == [["idle", "Thread-* (<lambda>)", True]] * 2
 
 
+def test_a_connection_of_another_thread_s_wrapper_is_not_leaked_with_its_opener(tmp_path: Path) -> None:
+    (after,) = listings(tmp_path, "shared")
+    assert after == [["outside", "Thread-* (lent)", "__main__.lent", "other", 1, False]]
+
+
+def test_what_another_thread_uses_after_its_opener_has_ended_is_not_leaked(tmp_path: Path) -> None:
+    ended, used = listings(tmp_path, "found")
+    assert [one[0] for one in (*ended, *used)] == ["leaked", "outside"]
+
+
+def test_a_thread_remembers_no_connection_that_was_dropped_and_collected(tmp_path: Path) -> None:
+    assert listings(tmp_path, "dropped") == [0]
+
+
+def test_threads_with_a_name_each_take_no_room_from_routes(tmp_path: Path) -> None:
+    (after,) = listings(tmp_path, "names")
+    assert after == [["idle", "other", "shop/<int:pk>/", "shop/<int:pk>/", 1, False]]
+
+
+def test_a_request_of_a_route_beyond_the_table_is_still_one(tmp_path: Path) -> None:
+    (after,) = listings(tmp_path, "routes")
+    assert after == [["leaked", "Thread-* (get)", "other", "other", 1, False]]
+
+
 def test_a_folder_that_no_process_writes_to_is_named(tmp_path: Path) -> None:
     (note,) = listing_of(tmp_path, {}).notes
     assert note.startswith(f"No process counts connections in {tmp_path}. ")
-    (tmp_path / "7-0.ledger").touch()
+    (tmp_path / "7-0.ledger").touch()  # that no process holds
+    assert listing_of(tmp_path, {}).notes == (note,)
+    kept = Ledger(tmp_path)
     assert listing_of(tmp_path, {}).notes == ()
+    assert listing_of(tmp_path, {}, asking=os.getpid()).notes == (note,)
+    del kept
 
 
 def test_a_ledger_with_an_impossible_row_keeps_no_other_from_being_listed(ledgers: Path) -> None:

@@ -113,7 +113,7 @@ def test_the_ledgers_of_a_folder_are_listed(ledgers: Path, capsys: pytest.Captur
     ledger = Ledger(ledgers)
     row = ledger.connecting("default")
     row.opened()
-    row.held(77, (88, ledger.name("evil\n\x1b[2J")), ledger.unit(0, "shop/\n\x1b[31m<int:pk>/"))
+    row.held(77, (88, ledger.thread("evil\n\x1b[2J")), ledger.unit(0, "shop/\n\x1b[31m<int:pk>/"))
     row.used(unit=ledger.unit(0, "cart/"))
     assert loadlab.cli.main(["connections", "--ledgers", str(ledgers)]) == 0
     text = capsys.readouterr().out

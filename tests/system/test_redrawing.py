@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import fcntl
 import io
+import math
 import os
 import struct
 import termios
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from loadlab.system.redrawing import ANEW, redraw
+from every import every
+
+from loadlab.system.redrawing import ANEW, LONGEST_SECONDS, is_pause, redraw
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +45,12 @@ def test_a_terminal_is_cleared_and_keeps_what_it_has_room_for(monkeypatch: pytes
     os.close(ours)
     assert shown == 2 * f"{ANEW}a\nb\n… 3 more lines\n"
     assert widths == [60, 60, 60]
+
+
+@every("seconds", [0.0, -1.0, math.nan, math.inf, 1e300])
+def test_what_cannot_be_waited_for_is_no_pause(seconds: float) -> None:
+    assert not is_pause(seconds)
+    assert is_pause(LONGEST_SECONDS)
 
 
 def test_a_pipe_gets_one_text_after_the_other() -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from contextlib import suppress
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any, cast
 
 from django.core.management.base import BaseCommand, CommandError
@@ -12,10 +15,10 @@ from loadlab.instrumentation import current
 from loadlab.instrumentation.asking import asked_listing
 from loadlab.instrumentation.listing import listing
 from loadlab.listing.documents import with_causes
-from loadlab.listing.options import TOO_OFTEN, add_options
+from loadlab.listing.options import NO_PAUSE, add_options
 from loadlab.listing.table import as_text
 from loadlab.model.text import escaped_in_json
-from loadlab.system.redrawing import redraw
+from loadlab.system.redrawing import is_pause, redraw
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -36,13 +39,23 @@ class Command(BaseCommand):
         parser.add_argument("--ledgers-only", action="store_true", help="do not ask the database for its sessions")
 
     def handle(self, **options: Any) -> None:  # noqa: ANN401
-        if options["every"] <= 0:
-            raise CommandError(TOO_OFTEN)
-        if not options["watch"]:
+        if not is_pause(options["every"]):
+            raise CommandError(NO_PAUSE)
+        if isinstance(sys.stdout, TextIOWrapper):
+            sys.stdout.reconfigure(errors="replace")  # a terminal that lacks a sign still gets the rest
+        try:
+            self._show(options)
+        except BrokenPipeError:
+            # The reader has gone: discard what Python still writes when it exits.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+    def _show(self, options: dict[str, Any]) -> None:
+        if options["watch"]:
+            with suppress(KeyboardInterrupt):
+                redraw(cast("Output", self.stdout), lambda width: self._text(options, width), options["every"])
+        else:
             self.stdout.write(self._text(options, None, indent=1))
-            return
-        with suppress(KeyboardInterrupt):
-            redraw(cast("Output", self.stdout), lambda width: self._text(options, width), options["every"])
+            self.stdout.flush()
 
     def _text(self, options: dict[str, Any], width: int | None, indent: int | None = None) -> str:
         found = self._listing(asking=not options["ledgers_only"])
