@@ -108,7 +108,7 @@ class _Lister:
             EnvironmentFaultError: the project does not answer.
             NotAskedError: the database does not.
         """
-        from loadlab.listing.joining import listed_with
+        from loadlab.instrumentation.open_connections import listed_with
 
         return listed_with(self._read, self._database.activity) if asking and self._database.is_named else self._read()
 

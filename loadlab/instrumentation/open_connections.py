@@ -15,13 +15,15 @@ from loadlab.instrumentation import layout
 from loadlab.instrumentation.archive import DamagedError, live_files
 from loadlab.instrumentation.ledger_content import LedgerContent
 from loadlab.instrumentation.ledger_file import LEDGERS
+from loadlab.listing.joining import Asked, joined
 from loadlab.listing.ordering import worst_first
 from loadlab.model.holders import Holder
 from loadlab.model.open_connections import Listing, OpenConnection
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
+    from loadlab.listing.sessions import Activity
     from loadlab.model.open_connections import AliasSettings
 
 NO_LEDGERS: Final = (
@@ -67,6 +69,17 @@ def listing_of(directory: Path, aliases: Mapping[str, AliasSettings], asking: in
         notes=_notes_on(directory, asking),
         place=_place_of(directory),
     )
+
+
+def listed_with(read: Callable[[], Listing], ask: Callable[[], Activity]) -> Listing:
+    """The listing that `read` gives, joined with what a database says between two such readings.
+
+    It raises what the two raise.
+    """
+    begun, before = time.monotonic(), read()
+    found, asked = ask(), time.monotonic()
+    after = read()
+    return joined(before, after, [Asked(activity=found, before=asked - begun, after=time.monotonic() - asked)])
 
 
 def _notes_on(directory: Path, asking: int | None) -> tuple[str, ...]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from loadlab.instrumentation.open_connections import listing_of
-from loadlab.listing.joining import listed_with
+from loadlab.instrumentation.open_connections import listed_with, listing_of
 from loadlab.listing.sessions import activity
 
 if TYPE_CHECKING:

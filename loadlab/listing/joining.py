@@ -6,7 +6,6 @@ than the connection: numbers are given anew once a session has ended. The text o
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -16,7 +15,7 @@ from loadlab.model.open_connections import GONE, OpenConnection, Session
 from loadlab.model.text import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from loadlab.listing.sessions import Activity, Backend
     from loadlab.model.open_connections import Listing
@@ -60,17 +59,6 @@ def joined(before: Listing, after: Listing, asked: Sequence[Asked]) -> Listing:
         limit=min((one.activity.limit for one in asked), default=None),
         notes=(*after.notes, *(note for join in joins for note in join.notes())),
     )
-
-
-def listed_with(read: Callable[[], Listing], ask: Callable[[], Activity]) -> Listing:
-    """The listing that `read` gives, joined with what a database says between two such readings.
-
-    It raises what the two raise.
-    """
-    begun, before = time.monotonic(), read()
-    found, asked = ask(), time.monotonic()
-    after = read()
-    return joined(before, after, [Asked(activity=found, before=asked - begun, after=time.monotonic() - asked)])
 
 
 class _Join:
