@@ -37,7 +37,7 @@ from workbench import watching, workbench
 
 from loadlab.errors import EnvironmentFaultError
 from loadlab.lab.application import ServerSetup, serving
-from loadlab.lab.memory import backend_bytes
+from loadlab.lab.memory import proportional_bytes
 from loadlab.lab.project import Project
 from loadlab.model.config import Config
 from loadlab.model.plan import Plan
@@ -217,7 +217,7 @@ def _memory(arm: Arm, case: Case, order: int, round_: int, lab: Lab) -> float:
         client, pid = _warm(application, case)
         with closing(client):
             client.get(PATH, case.requests)
-            return backend_bytes([pid]) or 0.0
+            return proportional_bytes([pid]) or 0.0
 
 
 def _served(arm: Arm, case: Case, name: str, lab: Lab) -> dict[str, Any]:

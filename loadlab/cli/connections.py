@@ -8,21 +8,18 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Final
 
 from loadlab.cli._database import AskedDatabase, NotAskedError
 from loadlab.errors import EnvironmentFaultError, StoppedError, UsageError
+from loadlab.listing.options import NO_PAUSE, add_options
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
     from loadlab.model.open_connections import Listing
-
-EVERY_SECONDS: Final = 2.0
-BY: Final = ("holder", "opener", "process")
 
 EXAMPLES: Final = (
     ("loadlab connections --metrics http://127.0.0.1:8000/metrics", "list the open connections of a project"),
@@ -52,18 +49,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="REF",
         help="also ask PostgreSQL for its sessions: env:NAME or service=NAME",
     )
-    parser.add_argument("--by", choices=BY, default="holder", help="group by (default: holder)")
-    parser.add_argument("--all", action="store_true", help="give each connection its own row")
-    parser.add_argument("--watch", action="store_true", help="list again and again, until Ctrl-C")
-    parser.add_argument(
-        "--every",
-        type=float,
-        default=EVERY_SECONDS,
-        metavar="SECONDS",
-        help=f"seconds between two listings of --watch (default: {EVERY_SECONDS:g})",
-    )
+    add_options(parser)
     parser.add_argument("--allow-remote", action="store_true", help="allow --metrics and --dsn to name other hosts")
-    parser.add_argument("--json", action="store_true", help="print JSON; with --watch one document per line")
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -106,7 +93,7 @@ class _Lister:
         if bool(arguments.metrics) == bool(arguments.ledgers):
             raise UsageError("Name the project with --metrics URL, or its ledgers with --ledgers DIR: one of the two.")
         if not is_pause(arguments.every):
-            raise UsageError("--every must be more than 0 seconds, and at most a day.")
+            raise UsageError(NO_PAUSE)
         self._arguments = arguments
         self._urls = list(dict.fromkeys(arguments.metrics or ()))
         for url in self._urls:
@@ -121,15 +108,9 @@ class _Lister:
             EnvironmentFaultError: the project does not answer.
             NotAskedError: the database does not.
         """
-        from loadlab.listing.joining import Asked, joined
+        from loadlab.instrumentation.open_connections import listed_with
 
-        begun, before = time.monotonic(), self._read()
-        if not asking or not self._database.is_named:
-            return before
-        found, asked = self._database.activity(), time.monotonic()
-        after = self._read()
-        ended = time.monotonic()
-        return joined(before, after, [Asked(activity=found, before=asked - begun, after=ended - asked)])
+        return listed_with(self._read, self._database.activity) if asking and self._database.is_named else self._read()
 
     def watch(self) -> None:
         """List again and again. The first listing must succeed; what keeps a later one from it is shown in its place.
@@ -179,22 +160,13 @@ def _of_folder(name: str) -> Listing:
     """
     from pathlib import Path
 
-    from loadlab.instrumentation.open_connections import notes_on, open_connections, place_of
-    from loadlab.listing.ordering import worst_first
-    from loadlab.model.open_connections import Listing
+    from loadlab.instrumentation.open_connections import listing_of
 
     folder = Path(name)
     try:
         if not any(one.suffix == ".ledger" or one.name == "archive.json" for one in folder.iterdir()):
             raise UsageError(f"{folder} holds no ledgers. Name the folder of LOADLAB['LEDGER_DIR'].")
-        found = open_connections(folder)
-        return Listing(
-            at=time.time(),
-            connections=worst_first(found),
-            aliases={},
-            notes=notes_on(folder),
-            place=place_of(folder),
-        )
+        return listing_of(folder, {})
     except NotADirectoryError as error:
         raise UsageError(f"{folder} is not a folder. Name the folder of LOADLAB['LEDGER_DIR'].") from error
     except FileNotFoundError as error:

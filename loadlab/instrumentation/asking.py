@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from django.core.exceptions import ImproperlyConfigured
@@ -16,6 +16,8 @@ from loadlab.listing.sessions import Activity, activity
 from loadlab.model.text import one_line, redacted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from loadlab.model.open_connections import Listing
 
 CONNECT_SECONDS: Final = 5  # unless the settings say something else
@@ -35,25 +37,45 @@ def asked_listing() -> Listing:
         OSError: the ledgers cannot be read.
     """
     begun, before = time.monotonic(), listing()
-    answers: dict[tuple[float, str], tuple[float, Activity, bool]] = {}
-    aliases: dict[tuple[float, str], list[str]] = {}
+    answers, notes = _answers(alias for alias, one in before.aliases.items() if one.vendor == POSTGRESQL)
+    after = listing()
+    ended = time.monotonic()
+    asked = [
+        Asked(
+            activity=one.activity,
+            aliases=tuple(one.aliases),
+            before=one.at - begun,
+            after=ended - one.at,
+            pooled=one.pooled,
+        )
+        for one in answers
+    ]
+    return joined(before, replace(after, notes=(*after.notes, *notes)), asked)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Answer:
+    """What one database has said `at` a monotonic time in seconds, when the first of its `aliases` was asked."""
+
+    at: float
+    activity: Activity
+    pooled: bool
+    aliases: list[str] = field(default_factory=list)
+
+
+def _answers(aliases: Iterable[str]) -> tuple[Iterable[_Answer], list[str]]:
+    """One for each database, and a sentence for each alias that gave none."""
+    answers: dict[tuple[float, str], _Answer] = {}
     notes = []
-    for alias in (alias for alias, one in before.aliases.items() if one.vendor == POSTGRESQL):
+    for alias in aliases:
         try:
             found, pooled = _asked(alias)
         except NotAskedError as error:
             notes.append(f"{alias}: the database was not asked: {error}")
             continue
-        key = found.server, found.database
-        answers.setdefault(key, (time.monotonic(), found, pooled))
-        aliases.setdefault(key, []).append(alias)
-    after = listing()
-    ended = time.monotonic()
-    asked = [
-        Asked(activity=found, aliases=tuple(aliases[key]), before=at - begun, after=ended - at, pooled=pooled)
-        for key, (at, found, pooled) in answers.items()
-    ]
-    return joined(before, replace(after, notes=(*after.notes, *notes)), asked)
+        answer = _Answer(at=time.monotonic(), activity=found, pooled=pooled)
+        answers.setdefault((found.server, found.database), answer).aliases.append(alias)
+    return answers.values(), notes
 
 
 def _asked(alias: str) -> tuple[Activity, bool]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,13 +15,14 @@ from django.db.utils import load_backend
 
 from loadlab.instrumentation import current
 from loadlab.instrumentation.database_settings import pool_in
-from loadlab.instrumentation.open_connections import notes_on, open_connections, place_of
+from loadlab.instrumentation.open_connections import listing_of
 from loadlab.instrumentation.serving import of_command, serving
-from loadlab.listing.ordering import worst_first
-from loadlab.model.open_connections import AliasSettings, Listing
+from loadlab.model.open_connections import AliasSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from loadlab.model.open_connections import Listing
 
 ASKING: Final = (["loadlab_connections"], ["loadlab_metrics"])  # commands that count themselves, and are no site
 
@@ -32,16 +33,9 @@ def listing() -> Listing:
     Raises:
         OSError: the ledgers cannot be read.
     """
-    directory = current.directory()
-    found = open_connections(directory)
-    return Listing(
-        at=time.time(),
-        connections=worst_first(found),
-        aliases={alias: _settings(entry) for alias, entry in connections.databases.items()},
-        server=_server(one.process for one in found),
-        notes=notes_on(directory, os.getpid() if sys.argv[1:2] in ASKING else None),
-        place=place_of(directory),
-    )
+    aliases = {alias: _settings(entry) for alias, entry in connections.databases.items()}
+    found = listing_of(current.directory(), aliases, os.getpid() if sys.argv[1:2] in ASKING else None)
+    return replace(found, server=_server(one.process for one in found.connections))
 
 
 def _settings(entry: dict[str, Any]) -> AliasSettings:

@@ -10,15 +10,23 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from loadlab.instrumentation import layout
 from loadlab.instrumentation.archive import DamagedError, live_files
 from loadlab.instrumentation.ledger_content import LedgerContent
 from loadlab.instrumentation.ledger_file import LEDGERS
+from loadlab.listing.joining import Asked, joined
+from loadlab.listing.ordering import worst_first
 from loadlab.listing.sessions import harmless
 from loadlab.model.holders import Holder
-from loadlab.model.open_connections import OpenConnection
+from loadlab.model.open_connections import Listing, OpenConnection
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from loadlab.listing.sessions import Activity
+    from loadlab.model.open_connections import AliasSettings
 
 NO_LEDGERS: Final = (
     "No process counts connections in {}. If the site is running, it runs as another user or with another folder: list"
@@ -28,7 +36,7 @@ BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 
 
 def open_connections(directory: Path) -> list[OpenConnection]:
-    """Each connection that is open now, in no order; safe at any time, from any process.
+    """Each connection that is open now, in no order; any process may call it at any time.
 
     Raises:
         OSError: the directory cannot be read.
@@ -48,15 +56,43 @@ def open_connections(directory: Path) -> list[OpenConnection]:
     return [replace(one, shared_with=tuple(heirs[one.backend])) if one.backend in heirs else one for one in found]
 
 
-def notes_on(directory: Path, asking: int | None = None) -> tuple[str, ...]:
-    """What keeps connections out of the listing, in sentences. `asking`: the pid of a process that only asks."""
+def listing_of(directory: Path, aliases: Mapping[str, AliasSettings], asking: int | None = None) -> Listing:
+    """All that is open now, by the ledgers in a folder alone.
+
+    `aliases` is what settings say, {} if not known. `asking` is the pid of a process that only asks, and is no site.
+
+    Raises:
+        OSError: the directory cannot be read.
+    """
+    return Listing(
+        at=time.time(),
+        connections=worst_first(open_connections(directory)),
+        aliases=aliases,
+        notes=_notes_on(directory, asking),
+        place=_place_of(directory),
+    )
+
+
+def listed_with(read: Callable[[], Listing], ask: Callable[[], Activity]) -> Listing:
+    """The listing that `read` gives, joined with what a database says between two such readings.
+
+    It raises what the two raise.
+    """
+    begun, before = time.monotonic(), read()
+    found, asked = ask(), time.monotonic()
+    after = read()
+    return joined(before, after, [Asked(activity=found, before=asked - begun, after=time.monotonic() - asked)])
+
+
+def _notes_on(directory: Path, asking: int | None) -> tuple[str, ...]:
+    """What keeps connections out of the listing, in sentences."""
     if hidden := sum(not os.access(path, os.R_OK) for path in directory.glob(f"*{LEDGERS.suffix}")):
         return (f"Ledgers that this user may not read: {hidden}. Their processes' connections are not listed.",)
     owners = {path.name.partition("-")[0] for path, _ in live_files(directory, LEDGERS)}
     return () if owners - {str(asking)} else (NO_LEDGERS.format(directory),)
 
 
-def place_of(directory: Path) -> str:
+def _place_of(directory: Path) -> str:
     """The same for all who read the ledgers of this folder, and of no other; "" where the system does not tell it."""
     with suppress(OSError):
         found, boot = directory.stat(), BOOT.read_text().strip()

@@ -66,7 +66,7 @@ MADE: Final = (
 GONE: Final = "DROP TABLE IF EXISTS loadlab_rows, loadlab_others"
 
 
-def holding_costs(lab: Lab, cases: Sequence[Case], notice: Callable[[str], None]) -> Holding:
+def measured_holding(lab: Lab, cases: Sequence[Case], notice: Callable[[str], None]) -> Holding:
     """What keeping and opening cost with the project's driver and login; `notice` hears what could not be measured.
 
     Raises:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
-from loadlab.instrumentation.open_connections import open_connections
-from loadlab.listing.joining import Asked, joined
-from loadlab.listing.ordering import worst_first
+from loadlab.instrumentation.open_connections import listed_with, listing_of
 from loadlab.listing.sessions import activity
-from loadlab.model.open_connections import Listing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from loadlab.lab.lab import Lab
-    from loadlab.model.open_connections import AliasSettings
+    from loadlab.model.open_connections import AliasSettings, Listing
 
 
 def target_listing(lab: Lab, ledgers: Path, aliases: Mapping[str, AliasSettings]) -> Listing:
@@ -25,11 +21,4 @@ def target_listing(lab: Lab, ledgers: Path, aliases: Mapping[str, AliasSettings]
     Raises:
         OSError: the ledgers cannot be read.
     """
-
-    def read() -> Listing:
-        return Listing(at=time.time(), connections=worst_first(open_connections(ledgers)), aliases=aliases)
-
-    before, since = read(), time.monotonic()
-    seen, until = activity(lab.cursor, lab.database.name), time.monotonic()
-    after = read()
-    return joined(before, after, [Asked(activity=seen, before=until - since, after=time.monotonic() - until)])
+    return listed_with(lambda: listing_of(ledgers, aliases), lambda: activity(lab.cursor, lab.database.name))

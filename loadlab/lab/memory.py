@@ -94,7 +94,7 @@ def measured(values: Sequence[float]) -> Measured:
     return Measured(value=float(median_of(array)), low=low, high=high, count=len(values))
 
 
-def backend_bytes(pids: Iterable[int]) -> float | None:
+def proportional_bytes(pids: Iterable[int]) -> float | None:
     """The median proportional share of these processes: what each shares with others is divided among them.
 
     None without any, where the system is not Linux, and where the lab may not look.

@@ -13,7 +13,7 @@ from loadlab import __version__
 from loadlab.errors import EnvironmentFaultError, IncompleteError, StoppedError, UsageError
 from loadlab.lab.environment import environment, environment_of_external
 from loadlab.lab.fixture import postgres_fixture
-from loadlab.lab.holding import holding_costs
+from loadlab.lab.holding import measured_holding
 from loadlab.lab.journal import Journal
 from loadlab.lab.keys import require_keys
 from loadlab.lab.machine_load import busy, load_before_start
@@ -193,7 +193,7 @@ class _Session:
         """As above."""
         self.journal.preparing("connections are held, to see what keeping them costs")
         try:
-            self.folder.write_holding(holding_costs(lab, self.planned.cases, self.journal.notice))
+            self.folder.write_holding(measured_holding(lab, self.planned.cases, self.journal.notice))
         except (EnvironmentFaultError, psycopg2.Error) as error:
             self.journal.notice(f"What a kept connection costs is not known: {brief(error)}.")
 

@@ -22,7 +22,7 @@ from loadlab.lab.faulting import acting
 from loadlab.lab.happening import fault_of
 from loadlab.lab.hopeless import explanation
 from loadlab.lab.liveness import serving_now, worker_pids
-from loadlab.lab.memory import backend_bytes
+from loadlab.lab.memory import proportional_bytes
 from loadlab.lab.observer import cut_off
 from loadlab.lab.reconnecting import Reconnecting
 from loadlab.lab.sampler import RATE, look, unseen
@@ -291,7 +291,7 @@ class RunningSite:
 
     def stop(self, _at_rest: Sample) -> Sample:
         if self._lab.database.embedded:
-            self._idle_backend_bytes = backend_bytes(pid for pid, _ in self._lab.judge.clients())
+            self._idle_backend_bytes = proportional_bytes(pid for pid, _ in self._lab.judge.clients())
         # All is seen and at rest. A graceful end would take half a second of each trial, and so every trial proves that
         # the counts need none.
         self._site.application.program.kill()

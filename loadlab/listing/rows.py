@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from loadlab.listing.options import BY
 from loadlab.listing.ordering import worst_first
 from loadlab.model.holders import Holder
 from loadlab.model.metrics import UnitKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Mapping
+    from collections.abc import Callable, Hashable, Iterable
 
     from loadlab.model.open_connections import Connections, OpenConnection, Unit
 
@@ -95,8 +96,4 @@ def _process_title(one: OpenConnection) -> str:
 
 
 # By what connections can be grouped.
-GROUPINGS: Final[Mapping[str, Callable[[OpenConnection], str]]] = {
-    "holder": _holder_title,
-    "opener": _opener_title,
-    "process": _process_title,
-}
+GROUPINGS: Final = dict(zip(BY, (_holder_title, _opener_title, _process_title), strict=True))

@@ -18,7 +18,7 @@ import django
 PAUSE_SECONDS = 0.005  # the last backend ends meanwhile
 
 
-class Holder:
+class HeldConnections:
     """The connections that are held, and the project's wrapper that opens them."""
 
     def __init__(self) -> None:
@@ -69,10 +69,10 @@ def _difference(after: int | None, before: int | None) -> int | None:
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loadlab.settings_override.settings")
     django.setup()
-    holder = Holder()
+    held = HeldConnections()
     for line in sys.stdin:
         command, count = line.split()
-        answer = {"open": holder.open, "hold": holder.hold}[command](int(count))
+        answer = {"open": held.open, "hold": held.hold}[command](int(count))
         sys.stdout.write(f"{json.dumps(answer)}\n")
         sys.stdout.flush()
 

@@ -13,7 +13,7 @@ import pytest
 
 from loadlab.instrumentation import layout
 from loadlab.instrumentation.ledger import Ledger
-from loadlab.instrumentation.open_connections import notes_on, open_connections
+from loadlab.instrumentation.open_connections import listing_of, open_connections
 from loadlab.system.processes import UNPRIVILEGED
 
 if TYPE_CHECKING:
@@ -334,13 +334,13 @@ def test_a_request_of_a_route_beyond_the_table_is_still_one(tmp_path: Path) -> N
 
 
 def test_a_folder_that_no_process_writes_to_is_named(tmp_path: Path) -> None:
-    (note,) = notes_on(tmp_path)
+    (note,) = listing_of(tmp_path, {}).notes
     assert note.startswith(f"No process counts connections in {tmp_path}. ")
     (tmp_path / "7-0.ledger").touch()  # that no process holds
-    assert notes_on(tmp_path) == (note,)
+    assert listing_of(tmp_path, {}).notes == (note,)
     kept = Ledger(tmp_path)
-    assert notes_on(tmp_path) == ()
-    assert notes_on(tmp_path, asking=os.getpid()) == (note,)
+    assert listing_of(tmp_path, {}).notes == ()
+    assert listing_of(tmp_path, {}, asking=os.getpid()).notes == (note,)
     del kept
 
 

@@ -10,7 +10,7 @@ import pytest
 from every import every
 
 from loadlab.errors import EnvironmentFaultError, UsageError
-from loadlab.lab.holding import holding_costs, kept_rows
+from loadlab.lab.holding import kept_rows, measured_holding
 from loadlab.lab.memory import ProcessMemory, idle_backends, process_memory, summed_up
 from loadlab.lab.preflight import require_own_database, require_room
 from loadlab.lab.project import Project
@@ -83,7 +83,7 @@ def test_a_transaction_that_has_written_keeps_dead_rows_and_an_idle_session_none
 @every("driver", ["psycopg2", "psycopg"])
 def test_both_costs_are_measured_with_each_driver(lab: Lab, driver: str) -> None:
     heard: list[str] = []
-    found = holding_costs(replace(lab, project=Project(driver=driver)), [case()], heard.append)
+    found = measured_holding(replace(lab, project=Project(driver=driver)), [case()], heard.append)
     assert heard == []
     assert found.unknown == ""
     assert found.opening is not None
@@ -102,7 +102,7 @@ def test_both_costs_are_measured_with_each_driver(lab: Lab, driver: str) -> None
 def test_the_memory_of_another_postgresql_is_not_read(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     given = replace(lab.database, embedded=False)
     monkeypatch.setattr(type(lab), "database", property(lambda _: given))
-    assert holding_costs(lab, [case()], print).unknown == "given"
+    assert measured_holding(lab, [case()], print).unknown == "given"
 
 
 def test_idle_connections_hold_their_share_and_let_go(lab: Lab) -> None:

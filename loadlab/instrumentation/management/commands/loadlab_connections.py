@@ -7,7 +7,7 @@ import os
 import sys
 from contextlib import suppress
 from io import TextIOWrapper
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from django.core.management.base import BaseCommand, CommandError
 
@@ -15,7 +15,7 @@ from loadlab.instrumentation import current
 from loadlab.instrumentation.asking import asked_listing
 from loadlab.instrumentation.listing import listing
 from loadlab.listing.documents import with_causes
-from loadlab.listing.rows import GROUPINGS
+from loadlab.listing.options import NO_PAUSE, add_options
 from loadlab.listing.table import as_text
 from loadlab.model.text import escaped_in_json
 from loadlab.system.redrawing import is_pause, redraw
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from loadlab.model.open_connections import Listing
     from loadlab.system.redrawing import Output
 
-EVERY_SECONDS: Final = 2.0
-
 
 class Command(BaseCommand):
     help = (
@@ -37,18 +35,12 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--by", choices=list(GROUPINGS), default="holder", help="group by (default: holder)")
-        parser.add_argument("--all", action="store_true", help="give each connection its own row")
-        parser.add_argument("--json", action="store_true", help="print JSON; with --watch one document per line")
-        parser.add_argument("--watch", action="store_true", help="list again and again, until Ctrl-C")
-        parser.add_argument(
-            "--every", type=float, default=EVERY_SECONDS, help=f"seconds between two (default: {EVERY_SECONDS:g})"
-        )
+        add_options(parser)
         parser.add_argument("--ledgers-only", action="store_true", help="do not ask the database for its sessions")
 
     def handle(self, **options: Any) -> None:  # noqa: ANN401
         if not is_pause(options["every"]):
-            raise CommandError("--every must be more than 0 seconds, and at most a day.")
+            raise CommandError(NO_PAUSE)
         if isinstance(sys.stdout, TextIOWrapper):
             sys.stdout.reconfigure(errors="replace")  # a terminal that lacks a sign still gets the rest
         try:
