@@ -191,9 +191,9 @@ if what == "names":
         thread = threading.Thread(target=query, name=f"{chr(0x4E00 + number)} order")
         thread.start()
         thread.join()
-    for number in range(300):
+    for number in range(225):
         named(number)
-        gc.collect()
+    gc.collect()
     get("/shop/7/")
     listing()
 if what == "routes":
