@@ -241,6 +241,8 @@ def live_files(directory: Path, kind: Kind) -> Iterator[tuple[Path, int]]:
     Raises:
         OSError: the directory cannot be read.
     """
+    with suppress(FileNotFoundError, NotADirectoryError):
+        next(directory.iterdir(), None)  # fails where it is not allowed, and glob() does not
     for path in sorted(directory.glob(f"*{kind.suffix}")):
         with suppress(FileNotFoundError, PermissionError, DamagedError), _opened(path) as file:
             if not _try_lock(file):

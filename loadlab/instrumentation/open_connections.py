@@ -8,6 +8,7 @@ import time
 from collections import defaultdict
 from contextlib import suppress
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,6 +18,7 @@ from loadlab.instrumentation.ledger_content import LedgerContent
 from loadlab.instrumentation.ledger_file import LEDGERS
 from loadlab.listing.joining import Asked, joined
 from loadlab.listing.ordering import worst_first
+from loadlab.listing.sessions import harmless
 from loadlab.model.holders import Holder
 from loadlab.model.open_connections import Listing, OpenConnection
 
@@ -115,7 +117,7 @@ def _held(row: memoryview, content: LedgerContent, now_ns: int) -> dict[str, Any
     used_ns, place, using = row[layout.USED_NS], row[layout.PLACE], row[layout.USING]
     return {
         "thread": row[layout.THREAD],
-        "thread_name": content.names[row[layout.THREAD_NAME]],
+        "thread_name": _thread_name(content.names[row[layout.THREAD_NAME]]),
         "opened_by": content.units[row[layout.OPENED_BY]],
         "used_by": content.units[row[layout.USED_BY]],
         "backend": row[layout.BACKEND],
@@ -128,6 +130,12 @@ def _held(row: memoryview, content: LedgerContent, now_ns: int) -> dict[str, Any
         "unended": bool(using & layout.UNENDED),
         "lent": row[layout.POOL] == layout.IN_USE,
     }
+
+
+@lru_cache
+def _thread_name(said: str) -> str:
+    """A program may give a thread any name, also one with a secret."""
+    return harmless(said)
 
 
 def _seconds(duration_ns: int) -> float:

@@ -18,6 +18,7 @@ from loadlab.leak_causes.base import (
 if TYPE_CHECKING:
     from loadlab.model.open_connections import Connections, Listing, OpenConnection
 
+MOST_NAMES: Final = 3  # of threads, in a sentence
 SERVERS: Final = (CLIENTS_THREAD, MAIN_THREAD)
 
 
@@ -31,8 +32,9 @@ class ThreadPerJob(LeakCause):
         return more_than_spare(one for one in abandoned(listing) if _is_job(one))
 
     def sentence(self, listing: Listing, found: Connections) -> str:
-        names = " and ".join(f"`{name}`" for name in dict.fromkeys(one.thread_name for one in found) if name)
-        called = f" ({names})" if names else ""
+        names = [f"`{name}`" for name in dict.fromkeys(one.thread_name for one in found) if name]
+        others = [f"{len(names) - MOST_NAMES} others"] if len(names) > MOST_NAMES else []
+        called = f" ({' and '.join(names[:MOST_NAMES] + others)})" if names else ""
         return share(
             listing,
             found,

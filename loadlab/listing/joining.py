@@ -68,7 +68,8 @@ class _Join:
         self._asked = asked
         self._by_pid = {backend.pid: backend for backend in asked.activity.backends}
         self._rows = {alias: rows for alias in self._candidates(after) if (rows := _rows_of(alias, after))}
-        self._pooled = [alias for alias, rows in self._rows.items() if self._is_pooled(rows)]
+        # Behind a pooler, sessions outlive the connections that they served: also where none is open now.
+        self._pooled = [alias for alias in self._candidates(after) if self._is_pooled(self._rows.get(alias, []))]
         found = {alias: self._found(rows) for alias, rows in self._rows.items() if alias not in self._pooled}
         self._found_of = {alias: one for alias, one in found.items() if self._is_here(alias, one)}
         self._strange = [alias for alias in found if alias not in self._found_of]

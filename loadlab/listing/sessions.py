@@ -88,7 +88,7 @@ def _backend(row: Sequence[Any]) -> Backend:
 
 
 def harmless(application: str) -> str:
-    """The name that a session has given itself, cut; or nothing where it may be a secret: anybody can set it.
+    """The name that a session or a thread has been given, cut; or nothing where it may be a secret: anybody can set it.
 
     >>> harmless("celery@worker-7f9c6d5b4"), harmless("sk_live_51H8abcdefghijklmno"), harmless("password=tiger")
     ('celery@worker-7f9c6d5b4', '', '')

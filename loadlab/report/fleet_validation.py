@@ -205,7 +205,7 @@ def _unfinished(validation: Validation) -> Iterator[str]:
     broken = list(unfinished(validation))
     if broken:
         yield "These trials did not come to an end:"
-        yield "\n".join(f"- seed {seeds[trial.number]}: {escape(trial.error)}" for trial in broken)
+        yield "\n".join(f"- seed {seeds[trial.number]}: {escape(_briefly(trial.error))}" for trial in broken)
 
 
 def _all(validation: Validation, trials: Sequence[Compared]) -> Iterator[str]:
@@ -250,3 +250,9 @@ def _repeat(validation: Validation) -> str:
         f"`{command}` predicts and runs the same fleets, and writes a record and a page like this one. `{REMAKE}` makes"
         " this page from its record."
     )
+
+
+def _briefly(error: str) -> str:
+    """Its first sentence and its last line: what is between is a log, with the paths of a machine."""
+    first, *log = error.strip().split("\n")
+    return f"{first.partition('. ')[0].rstrip('.')}: {log[-1]}" if log else first

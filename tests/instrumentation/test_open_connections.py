@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any, Final
@@ -13,6 +14,7 @@ import pytest
 from loadlab.instrumentation import layout
 from loadlab.instrumentation.ledger import Ledger
 from loadlab.instrumentation.open_connections import listing_of, open_connections
+from loadlab.system.processes import UNPRIVILEGED
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -304,6 +306,26 @@ def test_a_thread_remembers_no_connection_that_was_dropped_and_collected(tmp_pat
 def test_threads_with_a_name_each_take_no_room_from_routes(tmp_path: Path) -> None:
     (after,) = listings(tmp_path, "names")
     assert after == [["idle", "other", "shop/<int:pk>/", "shop/<int:pk>/", 1, False]]
+
+
+def test_a_secret_in_the_name_of_a_thread_is_not_shown(ledgers: Path) -> None:
+    ledger = Ledger(ledgers)
+    for name in ("fetch https://shop:canary@example.com/", "mails-*"):
+        row = ledger.connecting("default")
+        row.opened()
+        row.held(7, (8, ledger.thread(name)), 0)
+    assert sorted(one.thread_name for one in open_connections(ledgers)) == ["", "mails-*"]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
+def test_a_folder_that_may_not_be_read_is_not_taken_for_an_empty_one(ledgers: Path) -> None:
+    ledgers.chmod(0o700)
+    os.seteuid(pwd.getpwnam(UNPRIVILEGED).pw_uid)
+    try:
+        with pytest.raises(PermissionError):
+            open_connections(ledgers)
+    finally:
+        os.seteuid(0)
 
 
 def test_a_request_of_a_route_beyond_the_table_is_still_one(tmp_path: Path) -> None:

@@ -27,6 +27,11 @@ def test_more_openers_than_a_sentence_names_are_added_up() -> None:
     assert "opened by `6/` (6), `5/` (5), `4/` (4) and others (5); " in verdict(listing(*routes))
 
 
+def test_more_threads_than_a_sentence_names_are_counted() -> None:
+    each = [connections(1, thread_name=f"job {letter}", opened_by=OUTSIDE) for letter in "abcde"]
+    assert "that have ended (`job a` and `job b` and `job c` and 2 others); opened by " in verdict(listing(*each))
+
+
 def test_nothing_wrong_is_said_with_the_figures() -> None:
     busy = connections(2, Holder.IN_USE)
     assert verdict(listing(busy, IDLE)) == (

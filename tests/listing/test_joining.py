@@ -60,6 +60,12 @@ def test_a_session_may_be_older_than_its_connection_after_a_suspended_machine() 
     assert states(join(listing(connections(1)), asked(backend(1000, seconds=40_000.0)))) == {1000: "idle"}
 
 
+def test_a_pooler_s_sessions_are_not_strange_while_the_project_has_none_open() -> None:
+    found = join(listing(), asked(backend(1000), backend(1001), pooled=True, aliases=("default",)))
+    assert found.connections == ()
+    assert found.notes[0].startswith("default: a pooler is between the project and the database")
+
+
 def test_what_opens_or_closes_between_the_readings_is_not_called_strange() -> None:
     closing, opening = connections(2), connections(1, opened_seconds=0.05, used_seconds=None)
     before, after = listing(closing), listing(closing[:1], (replace(opening[0], backend=1500),))
