@@ -37,10 +37,7 @@ _NUMBERS: Final = re.compile(r"(?<=[-_])\d+")
 
 
 class Presence:
-    """Of one thread or greenlet: lives as long as it does, and then says of the connections that it held that it left.
-
-    The rows are those of its open connections.
-    """
+    """Lives as long as its thread or greenlet; its end marks `rows`, the connections that are then open, as ENDED."""
 
     __slots__ = ("_canary", "rows")
 
@@ -57,8 +54,8 @@ class Presence:
 class _Canary:
     """Garbage from when its presence ends, in a cycle as Django's wrappers are, and no younger than theirs.
 
-    The garbage collector never looks for old garbage without looking for younger one. So the search that finds it would
-    find them as well, and what is open then is kept by something else.
+    The garbage collector searches old objects only together with younger ones. So the search that frees this canary
+    would free the wrappers too, and something else keeps what is still open then.
     """
 
     __slots__ = ("_itself", "_rows")

@@ -46,9 +46,9 @@ class LeakCause(ABC):
 
     @abstractmethod
     def found(self, listing: Listing) -> Connections:
-        """Those of the listing's connections that are open for this cause.
+        """The listing's connections that are open for this cause; () where their marks may have another reason.
 
-        It is silent where the marks may have another reason: a false alarm is worse than silence.
+        A false alarm is worse than silence.
         """
 
     @abstractmethod
@@ -108,7 +108,7 @@ def most_unused(found: Connections) -> str:
 
 
 def more_than_spare(found: Iterable[OpenConnection]) -> Connections:
-    """They, if more than one for each process has not just lost its thread: a fix may be about to close it then."""
+    """All found, or () where no more than one a process has lasted for JUST_SECONDS: a fix may be about to close it."""
     all_found = tuple(found)
     lasting = [one for one in all_found if one.used_seconds is None or one.used_seconds >= JUST_SECONDS]
     return all_found if len(lasting) > len({one.process for one in all_found}) else ()
