@@ -69,6 +69,11 @@ def said(
             "it is not decided whether this differs from main: 9 % slower to 4 % faster.",
         ),
         (
+            (0.92, 0.85, 0.99),
+            "inconclusive",
+            "it is not decided whether this differs from main: 1–15 % slower.",
+        ),
+        (
             (0.97, None, None),
             "inconclusive",
             "this cannot be told from main: 3 blocks with both sides are too few.",

@@ -36,7 +36,7 @@ def sentence(one: Comparison, margin: float) -> str:
         proven = f"a difference of {numbers.percentage(margin)} or more is ruled out ({_range(one)})"
         return f"this is as {_fast(one.metric)} as {other}: {proven}."
     if one.verdict == "inconclusive":
-        return f"it is not decided whether this differs from {other}: {_range(one)}."
+        return f"it is not decided whether this differs from {other}: {_range(one)}{_direction(one)}."
     return f"this is {_much(one.metric, one.ratio)} than {other} ({_range(one)})."
 
 
@@ -53,10 +53,20 @@ def _range(one: Comparison) -> str:
     return f"{_percent(nearer)}–{_percent(farther)} %"
 
 
+def _direction(one: Comparison) -> str:
+    """Of a range without it: both ends are on one side, but the difference is below the noise or not proven."""
+    low, high = one.low or 0.0, inf if one.high is None else one.high
+    return "" if (low < 1) != (high < 1) else f" {_way(one.metric, low)}"
+
+
 def _much(metric: str, ratio: float) -> str:
+    return f"{_percent(_share(ratio))} % {_way(metric, ratio)}"
+
+
+def _way(metric: str, ratio: float) -> str:
     slower = (ratio < 1) == (metric == "throughput")
     where = "" if metric == "throughput" else f" in its {numbers.metric(metric)}"
-    return f"{_percent(_share(ratio))} % {'slower' if slower else 'faster'}{where}"
+    return f"{'slower' if slower else 'faster'}{where}"
 
 
 def _share(ratio: float) -> float:
