@@ -15,6 +15,7 @@ from loadlab.cli._database import observed_database
 from loadlab.cli._gates import add_gate_arguments, require_gates, strict, write_gates
 from loadlab.cli._screen import Screen, add_screen_arguments
 from loadlab.errors import EnvironmentFaultError, IncompleteError, StoppedError, UsageError
+from loadlab.listing.options import NO_PAUSE
 
 if TYPE_CHECKING:
     import argparse
@@ -70,14 +71,17 @@ def execute(arguments: argparse.Namespace) -> int:
     from loadlab.report.content.gates import lines
     from loadlab.report.watch import as_json, as_text, why_invalid
     from loadlab.scrape import require_address, token_of
+    from loadlab.system.redrawing import is_pause
     from loadlab.watch.gates import gates_of_watch, require_watched
     from loadlab.watch.observation import observe
 
     gates = _gates(arguments)
     require_watched(gates)
     require_address("--metrics", arguments.metrics, allow_remote=arguments.allow_remote)
-    if arguments.every <= 0 or (arguments.threads is not None and arguments.threads < 1):
-        raise UsageError("--every must be more than 0 seconds, and --threads 1 or more.")
+    if not is_pause(arguments.every):
+        raise UsageError(NO_PAUSE)
+    if arguments.threads is not None and arguments.threads < 1:
+        raise UsageError("--threads must be 1 or more.")
     begun = datetime.now(UTC).isoformat()
     with ExitStack() as resources:
         watch = _Watch(arguments.metrics, token_of(arguments.token), _judge(arguments, resources), Screen.of(arguments))
