@@ -28,7 +28,7 @@ VALUES: Final[list[Any]] = [
     *(None, True, False, 0, 1, -1, 2, 60, 3600, 3601, 65535, 65536, 10**6, 2**53, 2**60, 10**30),
     *(0.0, 0.5, 1.0, -0.5, 60.0, 1e6, 1e300, float("inf"), float("-inf"), float("nan")),
     *("", "none", "Unlimited", "closed", "open", "one", "fast", "poisson", "session", "psycopg", "a.b", "1", "true"),
-    *("a.b\n", "ä.b"),
+    *("max_client_conn", "a.b\n", "ä.b"),
     *([], [1], [0.5], [True], ["none"], [[1]], [8, 16], ["x", 1], {}, {"sync": {}}, {"max_age": {"max_age": [0]}}),
     *({"x": 1}, {"rate": 5}, {"rate": [5, 10.0]}, {"settings": "a.b"}, {"url": "http://x/"}, date(2026, 11, 28)),
 ]  # fmt: skip
