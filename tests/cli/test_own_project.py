@@ -161,7 +161,7 @@ def connected(entry: dict[str, Any]) -> Any:
 def test_every_trial_over_a_project_is_exact(migrated: Shop) -> None:
     trials = migrated.report()["trials"]
     assert {trial["server"] for trial in trials} == {"sync", "gthread"}
-    assert {trial["state"] for trial in trials} == {"complete"}
+    assert [trial["reason"] for trial in trials if trial["state"] != "complete"] == []
     for trial in trials:
         connections = trial["connections"]
         assert connections["exact"], trial["case"]
