@@ -77,14 +77,14 @@ def _keeping(trial: Trial) -> Keeping | None:
 
 
 def _rate(trials: Sequence[Trial]) -> float | None:
-    """The median of each strategy, and the highest of these."""
+    """The median of each strategy, and the lowest of these: all ages can serve it with the threads that there are."""
     by_strategy: dict[object, list[float]] = {}
     for trial in trials:
         window, seconds = trial.connections.in_window, trial.window_end - trial.window_start
         if seconds > 0:
             rate = (window.opened + window.reused) / seconds
             by_strategy.setdefault(trial.case.strategy, []).append(rate)
-    return max(map(median, by_strategy.values()), default=0.0) or None
+    return min(map(median, by_strategy.values()), default=0.0) or None
 
 
 def _measured(keeping: Keeping, rate: float, uses: Sequence[Uses]) -> _Measured | None:

@@ -27,7 +27,7 @@ class AgeOverAnHour:
 class OverAnHour:
     """One server mode at the `rate` of requests per second that use the database, for each age.
 
-    `closed_loop`: the rate is the throughput of users who wait for their answers, the highest of all strategies.
+    `closed_loop`: the rate is the throughput of users who wait for their answers, the lowest of all strategies.
     """
 
     condition: Condition

@@ -47,6 +47,13 @@ def test_threads_that_share_alike_reuse_as_theory_says() -> None:
     assert ages[600].open == pytest.approx(2)
 
 
+def test_the_rate_is_one_that_every_age_can_serve() -> None:
+    slow = used(case("sync", 0))
+    slow = replace(slow, window_end=slow.window_start + 2 * (slow.window_end - slow.window_start))
+    (hour,) = over_an_hour([slow, used(case("sync", None))])
+    assert hour.rate == RATE / 2
+
+
 def test_a_thread_with_few_requests_opens_for_more_of_them() -> None:
     even = over_an_hour([used(case("sync", None))])
     uneven = over_an_hour([used(case("sync", None), by_thread=(0.9999, 0.0001))])

@@ -166,9 +166,9 @@ WHAT_AN_HOUR_IS: Final = (
     " spread over threads in this run. For a day's profile, many hosts, deployments and limits, ask loadlab fleet."
 )
 CLOSED_LOOP: Final = (
-    "The rate is the throughput of a closed loop: its users wait for their answers, so it is the most that this"
-    " server could do, and not the rate of your traffic. At a lower rate, reuse is lower. Name yours: an open load, or"
-    " loadlab fleet."
+    "The rate is the throughput of a closed loop under the slowest strategy, which this server can do at every age. Its"
+    " users wait for their answers, so it is not the rate of your traffic. At a lower rate, reuse is lower. Name yours:"
+    " an open load, or loadlab fleet."
 )
 
 
