@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import signal
-import threading
 import urllib.request
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import cycle
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
+from answering import answering
 
 from loadlab.lab.application import ServerSetup, serving
 from loadlab.plan.members import config_of
@@ -97,34 +95,12 @@ def test_a_watch_in_words_names_each_alias(loadlab: CommandLine, application: Ap
     assert "other ages   follow from the rate of requests, and there were none" in outcome.stdout
 
 
-@contextmanager
-def hosts_in_turn(*texts: str) -> Iterator[str]:
-    """An address behind which a balancer sends each request to the next host."""
-    following = cycle(texts)
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(next(following).encode())
-
-        def log_message(self, *_: Any) -> None: ...
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/metrics"
-        finally:
-            server.shutdown()
-            thread.join()
-
-
 @pytest.mark.parametrize("form", [[], ["--json"]])
 def test_hosts_that_answer_in_turn_end_the_watch_without_figures(here: InProcess, form: list[str]) -> None:
     build = 'loadlab_build_info{version="1",django="5",python="3"} 1\n'
     opened = 'loadlab_db_connections_opened_total{alias="default"}'
-    with hosts_in_turn(f"{build}{opened} 14000\n", f"{build}{opened} 30\n") as url:
+    hosts_in_turn = cycle([f"{build}{opened} 14000\n", f"{build}{opened} 30\n"])  # behind a balancer
+    with answering(lambda _: (200, next(hosts_in_turn))) as url:
         outcome = here("watch", "--metrics", url, "--every", "0.05", "--seconds", "1", *form)
     assert outcome.code == 3
     assert "Name the address of one host with --metrics" in outcome.stderr

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import threading
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from answering import answering
 from every import every
 from factories.listings import connections, listing
 
@@ -17,6 +16,7 @@ from loadlab.listing.documents import as_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from http.server import BaseHTTPRequestHandler
     from pathlib import Path
 
     import pytest
@@ -29,25 +29,13 @@ def host(*answers: tuple[int, str], asked: list[str] | None = None) -> Iterator[
     """An address that gives these answers one after the other, and the last one from then on."""
     left = list(answers)
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            if asked is not None:
-                asked.append(f"{self.path} {self.headers['Authorization']}")
-            status, text = left.pop(0) if len(left) > 1 else left[0]
-            self.send_response(status)
-            self.end_headers()
-            self.wfile.write(text.encode())
+    def answer(request: BaseHTTPRequestHandler) -> tuple[int, str]:
+        if asked is not None:
+            asked.append(f"{request.path} {request.headers['Authorization']}")
+        return left.pop(0) if len(left) > 1 else left[0]
 
-        def log_message(self, *_: Any) -> None: ...
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/metrics"
-        finally:
-            server.shutdown()
-            thread.join()
+    with answering(answer) as url:
+        yield url
 
 
 def test_hosts_are_listed_together_and_each_is_sent_the_token(

@@ -36,7 +36,7 @@ def sentence(one: Comparison, margin: float) -> str:
         proven = f"a difference of {numbers.percentage(margin)} or more is ruled out ({_range(one)})"
         return f"this is as {_fast(one.metric)} as {other}: {proven}."
     if one.verdict == "inconclusive":
-        return f"it is not decided whether this differs from {other}: {_range(one)}{_direction(one)}."
+        return f"it is not decided whether this differs from {other}: {_range(one, sided=True)}."
     return f"this is {_much(one.metric, one.ratio)} than {other} ({_range(one)})."
 
 
@@ -44,19 +44,14 @@ def _fast(metric: str) -> str:
     return "fast" if metric == "throughput" else f"fast in its {numbers.metric(metric)}"
 
 
-def _range(one: Comparison) -> str:
-    """Both ends; the direction is said once where it is the same."""
+def _range(one: Comparison, *, sided: bool = False) -> str:
+    """Both ends; where their direction is the same, the sentence has said it, or it is said once if `sided`."""
     low, high = one.low or 0.0, inf if one.high is None else one.high
     if (low < 1) != (high < 1):
         return f"{_much(one.metric, low)} to {_much(one.metric, high)}"
     nearer, farther = sorted((_share(low), _share(high)))
-    return f"{_percent(nearer)}–{_percent(farther)} %"
-
-
-def _direction(one: Comparison) -> str:
-    """Of a range without it: both ends are on one side, but the difference is below the noise or not proven."""
-    low, high = one.low or 0.0, inf if one.high is None else one.high
-    return "" if (low < 1) != (high < 1) else f" {_way(one.metric, low)}"
+    way = f" {_way(one.metric, low)}" if sided else ""
+    return f"{_percent(nearer)}–{_percent(farther)} %{way}"
 
 
 def _much(metric: str, ratio: float) -> str:
