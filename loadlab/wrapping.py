@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from functools import cache
-from typing import TYPE_CHECKING, ClassVar, Final, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from django.db.utils import ConnectionHandler
 
 MARK: Final = "loadlab_mixins"
@@ -18,11 +20,15 @@ MARK: Final = "loadlab_mixins"
 class WrapperMixin(BaseDatabaseWrapper):
     """What can go in front of a backend's own DatabaseWrapper.
 
-    `otherwise` says what becomes of the connections of a class that cannot take it, e.g. "are not counted". In the
-    mixin's own methods, `__next` is the class that it is in front of: to ask it takes half of what super() takes.
+    `otherwise` says what becomes of the connections of a class that cannot take it, e.g. "are not counted".
     """
 
     otherwise: ClassVar[str]
+
+    @classmethod
+    def often_called(cls, wrapper: type[BaseDatabaseWrapper]) -> dict[str, Callable[..., Any]]:  # noqa: ARG003
+        """Methods that are made for one class to be in front of: to ask it by its name takes less than super() does."""
+        return {}
 
     @classmethod
     def before_wrapper(cls) -> None:
@@ -45,7 +51,7 @@ def mixed(mixin: type[WrapperMixin], wrapper: type[BaseDatabaseWrapper]) -> type
         return wrapper
     known = _classes.get((mixin, wrapper))
     if known is None:
-        names = {"__module__": wrapper.__module__, f"_{mixin.__name__}__next": wrapper}
+        names = {"__module__": wrapper.__module__, **mixin.often_called(wrapper)}
         made = type(wrapper.__name__, (mixin, wrapper), names)
         known = _classes.setdefault((mixin, wrapper), made)  # another thread may have been faster
     return known

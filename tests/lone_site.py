@@ -58,7 +58,7 @@ class Sites(Protocol):
 @pytest.fixture
 def sites(ledgers: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sites]:
     django.setup()
-    monkeypatch.setattr(current._files, "ledger", Ledger(ledgers))
+    monkeypatch.setattr(current.mine, "ledger", Ledger(ledgers))
     monkeypatch.setattr(advice, "_said", set())
     with ExitStack() as stack:
 

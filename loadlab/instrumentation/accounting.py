@@ -9,19 +9,21 @@ from typing import TYPE_CHECKING, Any, Final
 
 from loadlab.instrumentation import current, layout
 from loadlab.instrumentation.driver_connections import backend_of, count_openings, has_socket, row_of, watch
-from loadlab.instrumentation.holding import opening_unit, place, presence, thread, unit
+from loadlab.instrumentation.holders import opening_unit, place, presence, thread, unit
+from loadlab.instrumentation.layout import ANSWERED
 from loadlab.instrumentation.loading import loading
-from loadlab.instrumentation.work import COMING, RUNNING, pair_of, present
-from loadlab.model.metrics import CloseReason
+from loadlab.instrumentation.work import ENDED, RUNNING, pair_of, present
+from loadlab.model.metrics import ROOT, CloseReason
 
 if TYPE_CHECKING:
     import weakref
     from types import FrameType
 
-    from loadlab.instrumentation.ledger import Row
+    from loadlab.instrumentation.row import Row
     from loadlab.instrumentation.work import Work
 
 NOTHING: Final = object()
+_OUTSIDE: Final = pair_of(None)
 _END_OF_WORK: Final = "close_if_unusable_or_obsolete"  # of Django's wrappers, which it calls twice in each request
 _FRAMES: Final = 12  # from where a wrapper closes its connection, there are four
 
@@ -40,8 +42,7 @@ class Accounting:
     connection: Any
 
     _row: Row | None = None
-    _counted_for: object = NOTHING  # the unit, or the work outside of units, that was counted last
-    _counted_row: Row | None = None  # and the row that served it
+    _counted_for: object = NOTHING  # the unit, or the work outside of units, that was counted last on its row
     _using: Row | None = None  # of the unit that was counted last, until that has ended
     _inherited: Row | None = None  # in a forked child: its own row for a connection of its parent's
     _finalizer: weakref.finalize[Any, Any] | None = None
@@ -62,6 +63,7 @@ class Accounting:
 
     def _write_down_opening(self, connection: object, attempt: Row) -> None:
         self.opened_while_loading = loading()
+        self._counted_for = NOTHING
         self._row = row_of(connection)
         if self._row is None:
             self._row = attempt
@@ -83,7 +85,7 @@ class Accounting:
     def _count_use(self) -> None:
         """Note that the present unit uses the connection; Django's own questions on connecting are no unit's doing."""
         work = present()
-        if (work is not self._counted_for or self._row is not self._counted_row) and not self._connecting:
+        if work is not self._counted_for and not self._connecting:
             self._count(work)
         elif work is None and self._row is not None:  # no unit's begin and end will say when it was used
             (self._inherited or self._row).asked()
@@ -93,24 +95,34 @@ class Accounting:
         row = self._row
         if row is None:
             return
-        self._counted_for, self._counted_row = work, row
-        now_ns = monotonic_ns()
-        # Of several threads that come here for one unit, the one whose own object is kept has it counted.
-        first = work is None or work.setdefault(self.alias, now_ns) is now_ns
-        if not row.ledger.mark[0]:
+        self._counted_for = work
+        ledger = row.ledger
+        if not ledger.mark[0]:
             row = self._inherited = self._inherited or current.ledger().inherited(self.alias, row.backend)
+            ledger = row.ledger
+        now_ns = monotonic_ns()
+        match = None
+        if work is None:
+            first, pair = True, _OUTSIDE
+        else:
+            # Of several threads that come here for one unit, the one whose own object is kept has it counted.
+            first, pair = work.setdefault(self.alias, now_ns) is now_ns, work.pair
+            if work.request is not None:
+                match = work.request.resolver_match
+        if match is None:
+            number = unit(ledger, work, pair, row)
+        else:  # as `unit` does, without a call
+            name = match.route or ROOT
+            number = ledger.units[pair].get(name) or ledger.unit(pair, name)
         self._using = row
-        pair = pair_of(work)
-        row.used(first, pair, unit(row.ledger, work, pair, row), now_ns)
-        if work is not None and RUNNING not in work and COMING not in work:
-            row.answered()
+        row.used(first, pair, number, now_ns, ANSWERED if work is not None and work.state == ENDED else 0)
 
     def _end_work(self) -> None:
         """Outside of units, work ends when Django is told so, or when its connection closes."""
         work = present()
         if work is None:
             self._counted_for = NOTHING
-        elif RUNNING in work:
+        elif work.state == RUNNING:
             return
         if self._using is not None:
             self._using.unused()
@@ -128,6 +140,7 @@ class Accounting:
         row, finalizer, reason = self._row, self._finalizer, self._reason
         self._reason = None
         self._row = self._using = self._inherited = self._finalizer = None
+        self._counted_for = NOTHING
         self._end_work()
         if row is None or self._parents_alone:
             return

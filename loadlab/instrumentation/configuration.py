@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -105,6 +104,8 @@ def _fault(key: str, value: object) -> str | None:
 
 
 def _fault_of_command(text: str) -> str | None:
+    import shlex  # noqa: PLC0415  most processes need none
+
     try:
         shlex.split(text)
     except ValueError as error:

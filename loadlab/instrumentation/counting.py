@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import suppress
 from functools import wraps
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -17,10 +17,14 @@ from loadlab.instrumentation.accounting import Accounting
 from loadlab.instrumentation.advice import advise
 from loadlab.instrumentation.connect_errors import kind_of
 from loadlab.instrumentation.driver_connections import watch
-from loadlab.instrumentation.holding import presence
-from loadlab.instrumentation.work import present
+from loadlab.instrumentation.holders import presence
+from loadlab.instrumentation.layout import USING
+from loadlab.instrumentation.work import RUNNING, present
 from loadlab.model.metrics import CloseReason
 from loadlab.wrapping import WrapperMixin, mixed, put_in_front
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class _Advised:
@@ -46,8 +50,6 @@ class CountingMixin(Accounting, WrapperMixin):
 
     otherwise = "are not counted"
     _apart = True  # until the handler is seen to make it
-
-    __next: type[Any]
 
     @cached_property
     def wrap_database_errors(self) -> Any:  # noqa: ANN401  a context manager
@@ -93,21 +95,31 @@ class CountingMixin(Accounting, WrapperMixin):
         self._write_down_opening(connection, attempt)
         return connection
 
-    def _cursor(self, name: str | None = None) -> Any:  # noqa: ANN401
-        ask = self.__next._cursor  # noqa: SLF001
-        cursor = ask(self) if name is None else ask(self, name)
-        work = present()
-        if work is None or self._connecting:
-            self._count_use()
-        elif work is not self._counted_for or self._row is not self._counted_row:  # as it does, without a call
-            self._count(work)
-        return cursor
+    @classmethod
+    def often_called(cls, wrapper: Any) -> dict[str, Callable[..., Any]]:  # noqa: ANN401  a class like Django's
+        def _cursor(self: CountingMixin, name: str | None = None) -> Any:  # noqa: ANN401
+            cursor = wrapper._cursor(self) if name is None else wrapper._cursor(self, name)  # noqa: SLF001
+            work = present()
+            if work is None or self._connecting:
+                self._count_use()
+            elif work is not self._counted_for:  # as it does, without a call
+                self._count(work)
+            return cursor
 
-    def close_if_unusable_or_obsolete(self) -> None:
-        """Django calls this when a request starts and when it ends, and others whenever they like."""
-        if self._using is not None:
-            self._end_work()
-        self.__next.close_if_unusable_or_obsolete(self)
+        def close_if_unusable_or_obsolete(self: CountingMixin) -> None:
+            """Django calls this when a request starts and when it ends, and others whenever they like."""
+            using = self._using
+            if using is not None:
+                work = present()
+                if work is None:
+                    self._end_work()
+                elif work.state != RUNNING:  # as it does, without a call
+                    using.in_use = False
+                    using.cells[USING] = 0
+                    self._using = None
+            wrapper.close_if_unusable_or_obsolete(self)
+
+        return {one.__name__: one for one in (_cursor, close_if_unusable_or_obsolete)}
 
     def is_usable(self) -> bool:
         usable = super().is_usable()

@@ -53,8 +53,8 @@ class _Files:
                 kept.release_after_fork()
 
 
-_files = _Files()
-_by_process: dict[int, _Files] = {os.getpid(): _files}
+mine = _Files()
+_by_process: dict[int, _Files] = {os.getpid(): mine}
 in_forked_child: list[Callable[[], None]] = []  # called once in a child, when it has its own files
 
 
@@ -82,7 +82,7 @@ def _own_folder() -> Path:
 
 def ledger() -> Ledger:
     """The ledger of this process."""
-    files = _files if _files.mark[0] else _begun_anew()
+    files = mine if mine.mark[0] else _begun_anew()
     if files.ledger is None:
         with files.mutex:
             begun = files.ledger or _begun(_ledger_in, "connections", LEDGERS)
@@ -97,7 +97,7 @@ def _ledger_in(place: Path | None) -> Ledger:
 
 def request_times() -> RequestTimes:
     """The request times of this process."""
-    files = _files if _files.mark[0] else _begun_anew()
+    files = mine if mine.mark[0] else _begun_anew()
     if files.request_times is None:
         with files.mutex:
             begun = files.request_times or _begun(RequestTimes, "requests", REQUEST_TIMES)
@@ -126,13 +126,13 @@ def _begun_anew() -> _Files:
     Several threads may come here at once, and a lock may be one that the fork has left held for ever: so the first to
     put its files into the dict has them taken by all.
     """
-    global _files  # noqa: PLW0603  one set of files per process is what this module is for
-    inherited, made = _files, _Files()
+    global mine  # noqa: PLW0603  one set of files per process is what this module is for
+    inherited, made = mine, _Files()
     pid = os.getpid()
     files = _by_process.setdefault(pid, made)
     if not files.mark[0]:  # in another namespace a child may have the very pid of its parent
         files = _by_process[pid] = made
-    _files = files
+    mine = files
     if files is made:
         inherited.release()
         for other in _by_process.keys() - {pid}:
@@ -147,7 +147,7 @@ def _begun_anew() -> _Files:
 
 def _after_fork_in_child() -> None:
     """Where Python's hook does run: at once, for a child that never counts would hold its parent's files for life."""
-    if not _files.mark[0]:
+    if not mine.mark[0]:
         _begun_anew()
 
 

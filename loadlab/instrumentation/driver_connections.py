@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from loadlab.instrumentation import current
 from loadlab.instrumentation.connect_errors import kind_of
-from loadlab.instrumentation.holding import thread
+from loadlab.instrumentation.holders import thread
 from loadlab.model.metrics import CloseReason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from loadlab.instrumentation.ledger import Row
+    from loadlab.instrumentation.row import Row
 
 _rows: weakref.WeakKeyDictionary[Any, Row] = weakref.WeakKeyDictionary()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import sys
 from contextlib import suppress
-from importlib.abc import MetaPathFinder
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     Call = Callable[[ModuleType], None]
 
 
-class _Finder(MetaPathFinder):
+class _Finder:  # not of importlib.abc, which every process of a site would import
     """Comes first of all finders, has the others find the module, and adds the call to what its loader does."""
 
     def __init__(self) -> None:

@@ -46,9 +46,13 @@ SLOTS: Final = NAMED_SERIES + OTHER_SERIES + GAP
 FILE_BYTES: Final = SLOTS_OFFSET + SLOTS * SLOT_BYTES
 
 FREE_THREADED: Final = not getattr(sys, "_is_gil_enabled", lambda: True)()
+NO_STATUS: Final = 0  # of a request without a response
+_METHODS: Final = frozenset(HTTP_METHODS)
+_CLASSES: Final = {int(label[0]): label for label in STATUS_CLASSES}
 _BOUNDS_NS: Final = tuple(round(seconds * NS_PER_SECOND) for seconds in HTTP_SECONDS)
 
 Series = tuple[str, str, str]  # route, method, class of status
+Slot = tuple[list[int], memoryview]  # what is in a slot, for that is read faster from a list; and its cells
 
 
 class RequestTimes:
@@ -64,7 +68,8 @@ class RequestTimes:
     def __init__(self, directory: Path | None) -> None:
         self._file = ProcessFile(directory, SUFFIX)
         self._mutex = threading.RLock()
-        self._series: dict[Series, memoryview] = {}
+        self._series: dict[Series, Slot] = {}
+        self._found: dict[str, dict[str | None, dict[int, Slot]]] = {}  # the same by route, method and status
         self._slots = count()
         self._bytes = self._file.mapped(FILE_BYTES)
         self._header = self._bytes[:SLOTS_OFFSET].cast("q")
@@ -72,27 +77,35 @@ class RequestTimes:
         self._header[MAGIC_CELL] = MAGIC
         self._file.publish()
 
-    def add(self, route: str, method: str, status_class: str, duration_ns: int) -> None:
+    def add(self, route: str, method: str | None, status: int, duration_ns: int) -> None:
         """Count one request; it is in the file when this returns."""
-        cells = self._series.get((route, method, status_class)) or self._begun((route, method, status_class))
+        try:
+            counts, cells = self._found[route][method][status]
+        except KeyError:
+            counts, cells = self._begun(route, method, status)
         bucket = bisect_left(_BOUNDS_NS, duration_ns)
         if FREE_THREADED:
             with self._mutex:
-                cells[bucket] += 1
-                cells[SUM_NS_AT] += duration_ns
+                cells[bucket] = counts[bucket] = counts[bucket] + 1
+                cells[SUM_NS_AT] = counts[SUM_NS_AT] = counts[SUM_NS_AT] + duration_ns
             return
         # Where there is a GIL, other threads and signals' handlers come at calls and jumps, so never within these.
-        cells[bucket] += 1
-        cells[SUM_NS_AT] += duration_ns
+        cells[bucket] = counts[bucket] = counts[bucket] + 1
+        cells[SUM_NS_AT] = counts[SUM_NS_AT] = counts[SUM_NS_AT] + duration_ns
 
-    def _begun(self, series: Series) -> memoryview:
-        """The cells of a series that is new; when there are too many, those of all others together."""
+    def _begun(self, route: str, method: str | None, status: int) -> Slot:
+        """The slot of a series that is new; when there are too many, that of all others together."""
+        named = method if method in _METHODS else None  # a client may name any number of others
+        series = (route, named or OTHER, _CLASSES.get(status // 100, OTHER))
         with self._mutex:
             if series not in self._series and len(self._series) >= NAMED_SERIES:
-                series = (OTHER, *series[1:])
+                named, series = None, (OTHER, *series[1:])
             if series not in self._series:
-                self._series[series] = self._take(series)
-            return self._series[series]
+                self._series[series] = [0] * SLOT_CELLS, self._take(series)
+            slot = self._series[series]
+            if named:
+                self._found.setdefault(route, {}).setdefault(named, {})[status] = slot
+            return slot
 
     def _take(self, series: Series) -> memoryview:
         number = next(self._slots)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import shlex
 import sys
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
@@ -242,6 +241,10 @@ def _mod_wsgi(arguments: Sequence[str]) -> Serving:
 
 
 def _words(command: str) -> list[str]:
+    if not command:
+        return []
+    import shlex  # noqa: PLC0415  most processes need none
+
     try:
         return shlex.split(command)
     except ValueError:  # the server itself will say what is wrong, here and below

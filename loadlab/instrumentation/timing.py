@@ -11,10 +11,11 @@ from django.core.handlers.base import BaseHandler
 from django.core.handlers.wsgi import WSGIHandler
 
 from loadlab.instrumentation import current
-from loadlab.instrumentation.holding import name_earlier
+from loadlab.instrumentation.holders import name_earlier
 from loadlab.instrumentation.importing import when_imported
-from loadlab.instrumentation.work import COMING, RUNNING, UNIT, UNNAMED, Work, become, present
-from loadlab.model.metrics import HTTP_METHODS, OTHER, ROOT, STATUS_CLASSES, UNMATCHED
+from loadlab.instrumentation.request_times import NO_STATUS
+from loadlab.instrumentation.work import COMING, ENDED, RUNNING, Work, become, coming, present
+from loadlab.model.metrics import ROOT, UNMATCHED
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -22,12 +23,7 @@ if TYPE_CHECKING:
 
     from django.http import HttpRequest, HttpResponseBase
 
-COUNTS: Final = "_loadlab_counts"
 INSTALLED: Final = "_loadlab_times"
-_METHODS: Final = frozenset(HTTP_METHODS)
-_CLASSES: Final = {int(label[0]): label for label in STATUS_CLASSES}
-_BY_STATUS: Final = {int(status): _CLASSES[status // 100] for status in HTTPStatus}
-_FAULT: Final = _CLASSES[5]
 
 
 def install() -> None:
@@ -50,14 +46,21 @@ def _announce_async(module: ModuleType) -> None:
 
 def leave_out(request: HttpRequest) -> None:
     """Count this request nowhere."""
-    setattr(request, COUNTS, False)
+    work = present()
+    if work is not None and work.request is request:
+        work.request = None
 
 
 def _announced(call: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(call)
     def announced(handler: BaseHandler, environ: Any, start_response: Any) -> Any:  # noqa: ANN401  WSGI's
-        maker = present()  # as in _announce: a call would cost more than all that it does
-        become({COMING: maker if maker and RUNNING in maker else None})
+        maker = present()
+        work = Work()  # as `coming` does: a call would cost as much as all that it does
+        work.state = COMING
+        work.pair = 0
+        work.maker = maker if maker is not None and maker.state == RUNNING else None
+        work.request = work.name = work.unnamed = None
+        become(work)
         return call(handler, environ, start_response)
 
     return announced
@@ -67,56 +70,47 @@ def _announced_async(call: Callable[..., Awaitable[None]]) -> Callable[..., Any]
     @wraps(call)
     # With ASGI's own names, which daphne uses; and all required: uvicorn takes what it can call without for a factory.
     async def announced(handler: BaseHandler, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401
-        _announce()
+        become(coming(present()))  # all threads and tasks of the request inherit it
         await call(handler, scope, receive, send)
 
     return announced
 
 
-def _announce() -> None:
-    """All threads and tasks of the request inherit what the caller works for from now on."""
-    maker = present()
-    become({COMING: maker if maker and RUNNING in maker else None})
-
-
-def _begun() -> tuple[Work, Work | None]:
-    """The request that is answered from now on, and the one that makes it, if any."""
+def _begun(request: HttpRequest) -> Work:
+    """The request that is answered from now on."""
     work = present()
-    if work is not None and COMING in work:
-        maker: Any = work.pop(COMING)
-        work[RUNNING] = None
-        return work, maker
-    begun: Work = {RUNNING: None}
-    become(begun)
-    return begun, work
+    if work is None or work.state != COMING:  # its server has not announced it
+        maker, work = work, coming(None)
+        work.maker = maker
+        become(work)
+    work.state = RUNNING
+    work.request = request
+    return work
 
 
 def _timed(get_response: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
     @wraps(get_response)
     def timed(handler: BaseHandler, request: HttpRequest) -> HttpResponseBase:
         work = present()
-        maker: Any
-        if work is not None and COMING in work:  # as in _begun, and as fast as can be
-            maker = work.pop(COMING)
-            work[RUNNING] = None
-        elif hasattr(request, COUNTS):  # a handler within another one's
+        if work is not None and work.state == COMING:  # as in _begun, without a call
+            work.state = RUNNING
+            work.request = request
+        elif work is not None and work.request is request:  # a handler within another one's
             return get_response(handler, request)
         else:
-            work, maker = _begun()
-        request._loadlab_counts = True  # type: ignore[attr-defined]  # noqa: SLF001  COUNTS
-        work[UNIT] = request  # until it is answered, and its route is known
+            work = _begun(request)
+        status = NO_STATUS
         begun_ns = monotonic_ns()
         try:
             response = get_response(handler, request)
-        except BaseException as error:
-            _count(request, work, _class_of(error), begun_ns)
+        except Exception:
+            status = HTTPStatus.INTERNAL_SERVER_ERROR  # as the server will have it
             raise
+        else:
+            status = response.status_code
+            return response
         finally:
-            del work[RUNNING]
-            if maker and RUNNING in maker:
-                become(maker)
-        _count(request, work, _BY_STATUS.get(response.status_code) or _class_of_status(response), begun_ns)
-        return response
+            _ended(request, work, status, begun_ns)
 
     setattr(timed, INSTALLED, True)
     return timed
@@ -125,46 +119,39 @@ def _timed(get_response: Callable[..., HttpResponseBase]) -> Callable[..., HttpR
 def _timed_async(get_response: Callable[..., Awaitable[HttpResponseBase]]) -> Callable[..., Any]:
     @wraps(get_response)
     async def timed(handler: BaseHandler, request: HttpRequest) -> HttpResponseBase:
-        if hasattr(request, COUNTS):
+        work = present()
+        if work is not None and work.request is request:
             return await get_response(handler, request)
-        request._loadlab_counts = True  # type: ignore[attr-defined]  # noqa: SLF001
-        work, maker = _begun()
-        work[UNIT] = request  # until it is answered, and its route is known
+        work = _begun(request)
+        status = NO_STATUS
         begun_ns = monotonic_ns()
         try:
             response = await get_response(handler, request)
-        except BaseException as error:
-            _count(request, work, _class_of(error), begun_ns)
+        except Exception:
+            status = HTTPStatus.INTERNAL_SERVER_ERROR  # as the server will have it
             raise
+        else:
+            status = response.status_code
+            return response
         finally:
-            del work[RUNNING]
-            if maker and RUNNING in maker:
-                become(maker)
-        _count(request, work, _BY_STATUS.get(response.status_code) or _class_of_status(response), begun_ns)
-        return response
+            _ended(request, work, status, begun_ns)
 
     return timed
 
 
-def _class_of_status(response: HttpResponseBase) -> str:
-    return _CLASSES.get(response.status_code // 100, OTHER)
-
-
-def _class_of(error: BaseException) -> str:
-    """Of an exception the server makes a 500. What is none ends the request: its client or its worker is gone."""
-    return _FAULT if isinstance(error, Exception) else OTHER
-
-
-def _count(request: HttpRequest, work: Work, status_class: str, begun_ns: int) -> None:
-    """By the route as the URL patterns are written, which have no ids in them."""
+def _ended(request: HttpRequest, work: Work, status: int, begun_ns: int) -> None:
+    """Count the request by the route as the URL patterns are written, which have no ids in them."""
     duration_ns = monotonic_ns() - begun_ns
     match = request.resolver_match
-    route = UNMATCHED if match is None else match.route or ROOT
-    work[UNIT] = route
-    if UNNAMED in work:
+    work.name = route = UNMATCHED if match is None else match.route or ROOT
+    work.state = ENDED
+    if work.unnamed is not None:
         name_earlier(work)
-    if request._loadlab_counts:  # type: ignore[attr-defined]  # noqa: SLF001
-        method = request.method
-        if method not in _METHODS:
-            method = OTHER
-        current.request_times().add(route, method, status_class, duration_ns)
+    maker = work.maker
+    if maker is not None and maker.state == RUNNING:
+        become(maker)
+    if work.request is not None:  # or it is left out
+        work.request = None
+        mine = current.mine  # as current.request_times() does, without a call
+        times = mine.request_times if mine.mark[0] else None
+        (times or current.request_times()).add(route, request.method, status, duration_ns)

@@ -20,8 +20,8 @@ from django.core.signals import request_finished
 from loadlab.instrumentation import current, layout
 from loadlab.instrumentation.accounting import Accounting
 from loadlab.instrumentation.counting import CountingMixin
-from loadlab.instrumentation.ledger import Row
 from loadlab.instrumentation.process_file import ProcessFile
+from loadlab.instrumentation.row import Row
 from loadlab.instrumentation.uses_file import (
     BEGAN_NS,
     CELLS,
@@ -155,7 +155,7 @@ def _recorded(counted: Callable[[Any, Work | None], None], aliases: frozenset[st
 
 
 def _connect_ns(row: Row, connected_ns: int) -> int:
-    cells = row._cells  # noqa: SLF001
+    cells = row.cells
     if cells[layout.SERVED] != 1:
         return NOT_OPENED
     in_all = 0 if row.pooled else connected_ns - cells[layout.STARTED_NS]

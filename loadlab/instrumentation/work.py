@@ -14,7 +14,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from loadlab.instrumentation.layout import PAIR
 from loadlab.model.metrics import UnitKind
@@ -22,17 +22,29 @@ from loadlab.model.metrics import UnitKind
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
-Work = dict[str, object]  # one unit: who has counted it, by alias
-
-# Keys that no alias has.
-RUNNING: Final = ""  # of a unit that has not ended; of a request, until its response is ready
-COMING: Final = "\0coming"  # of a request that is announced and not yet answered: the unit that makes it, if any
-UNIT: Final = "\0unit"  # the name of the unit; while a request is answered, the request, whose route may not be known
-UNNAMED: Final = "\0unnamed"  # of a request without a name yet: the rows of connections that it has used
-_PAIR: Final = "\0pair"
-_KEY: Final = "\0key"
-_WITHIN: Final = "\0within"  # of a unit that is no request: the request whose thread it takes, if any
+    from loadlab.instrumentation.row import Row
+# Values of a unit's `state`. A request is coming until Django answers it, and runs until its response is ready.
+COMING, RUNNING, ENDED = range(3)
 _OUTSIDE: Final = PAIR * UnitKind.OTHER
+
+
+class Work(dict[str, object]):
+    """One unit, which holds who has counted it, by alias.
+
+    The rest are attributes: each request reads and sets a dozen of them, and a key would take three times as long.
+    """
+
+    __slots__ = ("key", "maker", "name", "pair", "request", "state", "unnamed", "within")
+
+    state: int
+    pair: int  # how far the cells of its kind are from those of requests
+    maker: Work | None  # of a request: the unit that makes it, if any
+    request: Any  # while a request is answered and not left out: Django's, whose route may not be known
+    name: str | None
+    unnamed: list[Row] | None  # of a request without a name yet: the rows of connections that it has used
+    key: object  # of a unit that `begin` has begun, and of no other
+    within: Work | None  # of such a one: the request whose thread it takes, if any
+
 
 _work: ContextVar[Work | None] = ContextVar("loadlab_work", default=None)
 present = _work.get  # the unit that the caller works for; None outside of units
@@ -40,8 +52,8 @@ become = _work.set  # from now on it works for this one
 
 
 def pair_of(work: Work | None) -> int:
-    """How far the cells of this kind of unit are from those of requests; a request itself says nothing of it."""
-    return _OUTSIDE if work is None else work.get(_PAIR, 0)  # type: ignore[return-value]
+    """How far the cells of this kind of unit are from those of requests."""
+    return _OUTSIDE if work is None else work.pair
 
 
 def kind_of(work: Work | None) -> UnitKind:
@@ -51,7 +63,17 @@ def kind_of(work: Work | None) -> UnitKind:
 def running() -> bool:
     """Whether the caller works for a unit that has not ended."""
     work = present()
-    return work is not None and RUNNING in work
+    return work is not None and work.state == RUNNING
+
+
+def coming(maker: Work | None) -> Work:
+    """A request that is announced and not yet answered; `maker`: the unit that its caller works for."""
+    work = Work()
+    work.state = COMING
+    work.pair = 0
+    work.maker = maker if maker is not None and maker.state == RUNNING else None
+    work.request = work.name = work.unnamed = None
+    return work
 
 
 def begin(kind: UnitKind, key: object, name: str = "") -> None:
@@ -60,16 +82,21 @@ def begin(kind: UnitKind, key: object, name: str = "") -> None:
     `name` says what it does: of all tasks of one function it is the same.
     """
     before = present()
-    request = before if before is not None and _PAIR not in before else None
-    become({RUNNING: None, _PAIR: PAIR * kind, UNIT: name, _KEY: key, _WITHIN: request})
+    work = coming(None)
+    work.state = RUNNING
+    work.pair = PAIR * kind
+    work.name = name
+    work.key = key
+    work.within = before if before is not None and not hasattr(before, "key") else None
+    become(work)
 
 
 def end(key: object) -> None:
     """End the unit of this key, if the caller works for it: what comes now is the request's, or outside of units."""
     work = present()
-    if work is not None and work.get(_KEY) == key:
-        work.pop(RUNNING, None)
-        become(cast("Work | None", work[_WITHIN]))
+    if work is not None and getattr(work, "key", None) == key:
+        work.state = ENDED
+        become(work.within)
 
 
 def nameless(*_: object) -> str:

@@ -31,7 +31,7 @@ def serve(lab: Lab, tmp_path: Path) -> Serving:
 
 @pytest.fixture
 def count(ledgers: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Totals]:
-    monkeypatch.setattr(current._files, "ledger", Ledger(ledgers))
+    monkeypatch.setattr(current.mine, "ledger", Ledger(ledgers))
     return lambda: CounterSet(ledgers).read().aliases.get("default", NOTHING)
 
 

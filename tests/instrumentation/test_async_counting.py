@@ -18,7 +18,7 @@ from psycopg_pool import AsyncConnectionPool
 from loadlab.instrumentation import async_counting, current
 from loadlab.instrumentation.counters import CounterSet
 from loadlab.instrumentation.ledger import Ledger
-from loadlab.instrumentation.work import become
+from loadlab.instrumentation.work import become, coming
 from loadlab.model.metrics import CloseReason, ConnectError
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Wrapper:
 
 @pytest.fixture
 def counts(ledgers: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Totals]:
-    monkeypatch.setattr(current._files, "ledger", Ledger(ledgers))
+    monkeypatch.setattr(current.mine, "ledger", Ledger(ledgers))
     return lambda: CounterSet(ledgers).read().aliases["default"]
 
 
@@ -93,7 +93,7 @@ def wrappers(parameters: dict[str, Any], pool: AsyncConnectionPool | None = None
 
 
 async def one_request(make: Callable[[], Any]) -> None:
-    become({})
+    become(coming(None))
     wrapper = make()
     await wrapper.query()
     await wrapper.query()

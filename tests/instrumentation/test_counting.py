@@ -36,7 +36,7 @@ django.setup()
 
 @pytest.fixture
 def count(ledgers: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr(current._files, "ledger", Ledger(ledgers))
+    monkeypatch.setattr(current.mine, "ledger", Ledger(ledgers))
 
     def totals() -> Totals:
         return CounterSet(ledgers).read().aliases["default"]

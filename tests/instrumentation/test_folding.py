@@ -124,7 +124,7 @@ def test_workers_fold_those_before_them(ledgers: Path, monkeypatch: pytest.Monke
 
     def work() -> None:
         current.ledger().connecting("default").opened()
-        current.request_times().add("x/", "GET", "2xx", 1)
+        current.request_times().add("x/", "GET", 200, 1)
 
     for _ in range(12):
         os.waitpid(child(work), 0)

@@ -40,7 +40,7 @@ def request():
     close_old_connections()
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
-    current.request_times().add("x/", "GET", "2xx", 1)
+    current.request_times().add("x/", "GET", 200, 1)
     close_old_connections()
 
 def requests():

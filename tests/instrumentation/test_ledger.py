@@ -239,7 +239,7 @@ def use(alias, number):
     row.used()
     if number % 3:
         row.closed(CloseReason.EXPLICIT)
-    sheet.add(f"{number % 50}/", "GET", "2xx", 1)
+    sheet.add(f"{number % 50}/", "GET", 200, 1)
 
 def handle(*_):
     global handled

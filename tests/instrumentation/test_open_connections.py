@@ -180,7 +180,7 @@ if what == "found":
     query()
     listing()
 if what == "dropped":
-    from loadlab.instrumentation.holding import presence
+    from loadlab.instrumentation.holders import presence
     for _ in range(10):
         query()
         del connections["default"]

@@ -25,11 +25,17 @@ if TYPE_CHECKING:
     from loadlab.instrumentation.request_totals import Answered
 
 ENTRIES = ("entries/<int:number>/", "GET", "2xx")
+ANSWERED = (*ENTRIES[:2], 200)
 MS = 1_000_000
 
 
 def counts(folder: Path) -> dict[tuple[str, str, str], int]:
     return {(one.route, one.method, one.status_class): one.requests for one in RequestTotals(folder).read().answered}
+
+
+def status_of(status_class: str) -> int:
+    """One of the class."""
+    return request_times.NO_STATUS if status_class == OTHER else 100 * int(status_class[0]) + 4
 
 
 def only(folder: Path) -> Answered:
@@ -43,7 +49,7 @@ def generation(folder: Path, requests: int) -> None:
     if not child:
         kept = RequestTimes(folder)
         for _ in range(requests):
-            kept.add(*ENTRIES, 3 * MS)
+            kept.add(*ANSWERED, 3 * MS)
         os.kill(os.getpid(), signal.SIGKILL)
     os.waitpid(child, 0)
 
@@ -58,22 +64,22 @@ def test_series_are_kept_apart_by_route_method_and_class_of_status(ledgers: Path
     ]
     for times, each in enumerate(series, 1):
         for _ in range(times):
-            kept.add(*each, MS)
+            kept.add(*each[:2], status_of(each[2]), MS)
     assert counts(ledgers) == {each: times for times, each in enumerate(series, 1)}
 
 
 def test_a_request_is_in_the_bucket_of_the_first_bound_above_it(ledgers: Path) -> None:
     kept = RequestTimes(ledgers)
     for seconds in HTTP_SECONDS:
-        kept.add(*ENTRIES, round(seconds * 1e9))
-        kept.add(*ENTRIES, round(seconds * 1e9) + 1)
+        kept.add(*ANSWERED, round(seconds * 1e9))
+        kept.add(*ANSWERED, round(seconds * 1e9) + 1)
     assert only(ledgers).buckets == (1, *[2] * (len(HTTP_SECONDS) - 1), 1)
 
 
 def test_the_sum_is_exact(ledgers: Path) -> None:
     kept = RequestTimes(ledgers)
     for _ in range(1000):
-        kept.add(*ENTRIES, 1)
+        kept.add(*ANSWERED, 1)
     assert only(ledgers).seconds == pytest.approx(1e-6, rel=1e-12)
 
 
@@ -83,7 +89,7 @@ def test_threads_lose_no_request(ledgers: Path) -> None:
     sys.setswitchinterval(1e-6)
     try:
         threads = [
-            threading.Thread(target=lambda: [kept.add(f"{number % 40}/", "GET", "2xx", MS) for number in range(2000)])
+            threading.Thread(target=lambda: [kept.add(f"{number % 40}/", "GET", 200, MS) for number in range(2000)])
             for _ in range(8)
         ]
         for thread in threads:
@@ -109,12 +115,12 @@ def test_nothing_is_called_between_the_load_and_the_store_of_a_count() -> None:
 def test_a_signal_in_the_middle_of_counting_does_not_block(ledgers: Path) -> None:
     """The handler counts too, in the thread that holds the lock."""
     kept = RequestTimes(ledgers)
-    signal.signal(signal.SIGUSR1, lambda *_: kept.add("handler/", "GET", "2xx", MS))
+    signal.signal(signal.SIGUSR1, lambda *_: kept.add("handler/", "GET", 200, MS))
     try:
         with kept._mutex:
             os.kill(os.getpid(), signal.SIGUSR1)
             for _ in range(100):
-                kept.add(*ENTRIES, MS)
+                kept.add(*ANSWERED, MS)
     finally:
         signal.signal(signal.SIGUSR1, signal.SIG_DFL)
     assert counts(ledgers) == {ENTRIES: 100, ("handler/", "GET", "2xx"): 1}
@@ -123,11 +129,11 @@ def test_a_signal_in_the_middle_of_counting_does_not_block(ledgers: Path) -> Non
 def test_series_beyond_the_bound_count_as_other_by_method_and_class(ledgers: Path) -> None:
     kept = RequestTimes(ledgers)
     for number in range(NAMED_SERIES):
-        kept.add(f"route-{number}/", "GET", "2xx", MS)
+        kept.add(f"route-{number}/", "GET", 200, MS)
     for number in range(500):
         for method in (*HTTP_METHODS, OTHER):
             for status_class in (*STATUS_CLASSES, OTHER):
-                kept.add(f"late-{number}/", method, status_class, MS)
+                kept.add(f"late-{number}/", method, status_of(status_class), MS)
     found = counts(ledgers)
     others = {series: count for series, count in found.items() if series[0] == OTHER}
     assert len(others) == (len(HTTP_METHODS) + 1) * (len(STATUS_CLASSES) + 1)
@@ -139,7 +145,7 @@ def test_series_beyond_the_bound_count_as_other_by_method_and_class(ledgers: Pat
 def test_routes_too_long_are_cut_and_stay_apart_and_any_text_is_one(ledgers: Path) -> None:
     kept = RequestTimes(ledgers)
     for route in ("é" * 300 + "1", "é" * 300 + "2", "with spaces / and \n lines", "\udcff"):
-        kept.add(route, "GET", "2xx", MS)
+        kept.add(route, "GET", 200, MS)
     found = counts(ledgers)
     assert sorted(found.values()) == [1, 1, 1, 1]
     assert ("with spaces / and \n lines", "GET", "2xx") in found
@@ -153,7 +159,7 @@ def test_killed_processes_lose_nothing_and_leave_one_archive(ledgers: Path) -> N
     for _ in range(30):
         generation(ledgers, 5)
     living = RequestTimes(ledgers)
-    living.add(*ENTRIES, 3 * MS)
+    living.add(*ANSWERED, 3 * MS)
     first = only(ledgers)
     assert first.requests == 151
     assert first.seconds == pytest.approx(0.453)
@@ -238,7 +244,7 @@ from loadlab.instrumentation.request_times import RequestTimes
 kept = RequestTimes(Path(sys.argv[1]))
 count = 0
 while True:
-    kept.add(f"{count % 150}/", "GET", "2xx", 1000)
+    kept.add(f"{count % 150}/", "GET", 200, 1000)
     count += 1
     sys.stdout.write(f"{count}\\n")
     sys.stdout.flush()

@@ -100,7 +100,7 @@ class Maintenance:
 @pytest.fixture
 def counts(ledgers: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], dict[tuple[str, str, str], int]]]:
     """Django with its requests timed; what has been counted."""
-    monkeypatch.setattr(current._files, "request_times", RequestTimes(ledgers))
+    monkeypatch.setattr(current.mine, "request_times", RequestTimes(ledgers))
     for name in ("get_response", "get_response_async"):
         monkeypatch.setattr(BaseHandler, name, getattr(BaseHandler, name))
     timing.install()

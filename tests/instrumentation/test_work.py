@@ -184,7 +184,7 @@ def count(
     monkeypatch.setattr(connections, "settings", handler.settings)
     monkeypatch.setattr(connections, "_connections", handler._connections)  # type: ignore[attr-defined]
     monkeypatch.setattr(connections, "create_connection", connections.create_connection)
-    monkeypatch.setattr(current._files, "ledger", Ledger(ledgers))
+    monkeypatch.setattr(current.mine, "ledger", Ledger(ledgers))
     counting.install()
     timing.install()
 

@@ -18,14 +18,14 @@ from loadlab.instrumentation import layout
 from loadlab.instrumentation.jobs import is_executors, job
 from loadlab.instrumentation.roles import serves
 from loadlab.instrumentation.serving import program_of
-from loadlab.instrumentation.work import UNIT, UNNAMED, pair_of
 from loadlab.model.holders import GREENLET, START_UP
 from loadlab.model.metrics import ROOT, UnitKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from loadlab.instrumentation.ledger import Ledger, Row
+    from loadlab.instrumentation.ledger import Ledger
+    from loadlab.instrumentation.row import Row
     from loadlab.instrumentation.work import Work
 
 _OUTSIDE: Final = layout.PAIR * UnitKind.OTHER
@@ -110,28 +110,29 @@ def unit(ledger: Ledger, work: Work | None, pair: int, row: Row) -> int:
     """
     if work is None:
         return ledger.unit(_OUTSIDE, _command())
-    name = work.get(UNIT)
-    if name is not None and not isinstance(name, str):
-        match = name.resolver_match  # type: ignore[attr-defined]  # a request
+    name = work.name
+    if work.request is not None:
+        match = work.request.resolver_match
         name = None if match is None else match.route or ROOT
     if name is not None:
-        return ledger.units[pair].get(name) or ledger.unit(pair, name)
-    unnamed: Any = work.setdefault(UNNAMED, [])
-    unnamed.append(row)
+        return ledger.unit(pair, name)
+    if work.unnamed is None:
+        work.unnamed = []
+    work.unnamed.append(row)
     return 0
 
 
 def name_earlier(work: Work) -> None:
     """A request is answered: what used a connection before its URL was resolved gets its name."""
-    rows: Any = work.pop(UNNAMED)
-    for row in rows:
-        row.named(row.ledger.unit(pair_of(work), work[UNIT]))
+    rows, work.unnamed = work.unnamed, None
+    for row in rows or ():
+        row.named(row.ledger.unit(work.pair, work.name or ""))
 
 
 def opening_unit(ledger: Ledger, work: Work | None, row: Row, *, loading: bool) -> int:
     """The same, of the unit that opens it."""
     if work is not None:
-        return unit(ledger, work, pair_of(work), row)
+        return unit(ledger, work, work.pair, row)
     if loading:
         return ledger.unit(_OUTSIDE, START_UP)
     return ledger.unit(_OUTSIDE, (not _in_main_thread() and job()) or _command())
@@ -143,7 +144,7 @@ def _in_main_thread() -> bool:
 
 def place(work: Work | None) -> int:
     """Whether the caller works for a request of the ASGI handler, and whether in a thread of an executor."""
-    asgi = work is not None and hasattr(work.get(UNIT), "scope")
+    asgi = work is not None and hasattr(work.request, "scope")
     return (asgi and layout.ASGI) + (is_executors(_started_thread()) and layout.EXECUTOR)
 
 
