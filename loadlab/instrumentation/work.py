@@ -22,8 +22,6 @@ from loadlab.model.metrics import UnitKind
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
     from weakref import ref
-
-    from loadlab.instrumentation.accounting import Accounting
     from loadlab.instrumentation.row import Row
 # Values of a unit's `state`. A request is coming until Django answers it, and runs until its response is ready.
 COMING, RUNNING, ENDED = range(3)
@@ -46,7 +44,7 @@ class Work(dict[str, object]):
     unnamed: list[Row] | None  # of a request without a name yet: the rows of connections that it has used
     key: object  # of a unit that `begin` has begun, and of no other
     within: Work | None  # of such a one: the request whose thread it takes, if any
-    users: list[ref[Accounting]]  # of such a one: the wrappers of connections that it has used
+    users: list[ref[Any]]  # of such a one: the wrappers whose connections it has used, each an Accounting
 
 
 _work: ContextVar[Work | None] = ContextVar("loadlab_work", default=None)
