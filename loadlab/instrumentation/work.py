@@ -22,6 +22,7 @@ from loadlab.model.metrics import UnitKind
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
     from weakref import ref
+
     from loadlab.instrumentation.row import Row
 # Values of a unit's `state`. A request is coming until Django answers it, and runs until its response is ready.
 COMING, RUNNING, ENDED = range(3)
