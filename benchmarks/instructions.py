@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
     from workbench import Watch
 
-    from loadlab.lab.application import Application
+    from loadlab.lab.application import ServedApplication
     from loadlab.lab.lab import Lab
 
 VALGRIND: Final = SystemProgram(name="valgrind", title="valgrind", install="apt-get install valgrind")
@@ -247,7 +247,7 @@ def _served(arm: Arm, case: Case, name: str, lab: Lab) -> dict[str, Any]:
     }
 
 
-def _warm(application: Application, case: Case) -> tuple[Client, int]:
+def _warm(application: ServedApplication, case: Case) -> tuple[Client, int]:
     """A client of a worker which has opened its connections and specialised its bytecode, and the worker's pid."""
     client = Client(application.port, keep=KEEP_CLIENTS[case.mode])
     client.get(PATH, min(WARMUP, case.requests))

@@ -32,7 +32,7 @@ from loadlab.lab.settling import Patience
 from loadlab.lab.target import Sample
 from loadlab.lab.validity import Disturbance
 from loadlab.model.causes import Cause
-from loadlab.model.counts import ConnectionCounts, Side, reconcile
+from loadlab.model.counts import ConnectionCounts, SideCounts, reconcile
 from loadlab.plan.faults import planned_faults
 from loadlab.plan.members import build_server, faults_of
 from loadlab.probes import ProbeContext
@@ -269,8 +269,8 @@ class RunningSite:
 
     def agrees(self, now: Sample) -> bool:
         counts = now.counts
-        ours = Side(open=counts.open - now.left_behind)
-        theirs = Side(open=now.backends and now.backends - now.abandoned)
+        ours = SideCounts(open=counts.open - now.left_behind)
+        theirs = SideCounts(open=now.backends and now.backends - now.abandoned)
         return counts.unsettled == counts.cut_off and not reconcile(ours, theirs, now.pooler)
 
     def by_alias(self) -> dict[str, ConnectionCounts]:

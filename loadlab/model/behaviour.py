@@ -179,7 +179,7 @@ class Recording:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Departure:
+class CellChange:
     """A cell that is not as it was recorded."""
 
     row: str
@@ -317,17 +317,17 @@ def allowed(row: Row, name: str, scale: Scale) -> Span:
     return max(0, low - more), max(high + more, most)
 
 
-def departures(recorded: Recording, found: Recording, there: Collection[str]) -> Iterator[Departure]:
+def departures(recorded: Recording, found: Recording, there: Collection[str]) -> Iterator[CellChange]:
     """Each cell of `found` that is not as it was recorded; rows that were not recorded, or that are no more `there`."""
     known = {row.setting.id: row for row in _all_rows(recorded)}
     for row in _all_rows(found):
         before = known.get(row.setting.id)
         if before is None:
-            yield Departure(row=row.setting.id, cell="the row", recorded="not there", found="there")
+            yield CellChange(row=row.setting.id, cell="the row", recorded="not there", found="there")
         else:
             yield from _row_departures(before, row, recorded.scale)
     for gone in (name for name in known if name not in there):
-        yield Departure(row=gone, cell="the row", recorded="there", found="not there")
+        yield CellChange(row=gone, cell="the row", recorded="there", found="not there")
     yield from _claim_departures(recorded, found)
 
 
@@ -335,7 +335,7 @@ def _all_rows(recording: Recording) -> list[Row]:
     return [*recording.rows, *recording.workers]
 
 
-def _claim_departures(recorded: Recording, found: Recording) -> Iterator[Departure]:
+def _claim_departures(recorded: Recording, found: Recording) -> Iterator[CellChange]:
     """Figures of claims are words; what must stay as it is recorded is whether they hold."""
     known = {(claim.name, figure.figure): figure for claim in recorded.claims for figure in claim.figures}
     for claim in found.claims:
@@ -343,7 +343,7 @@ def _claim_departures(recorded: Recording, found: Recording) -> Iterator[Departu
             before = known.get((claim.name, figure.figure))
             if before is None or before.holds != figure.holds:
                 was = "not there" if before is None else _held(before)
-                yield Departure(row=claim.name, cell=figure.figure, recorded=was, found=_held(figure))
+                yield CellChange(row=claim.name, cell=figure.figure, recorded=was, found=_held(figure))
 
 
 def _held(figure: BehaviourFigure) -> str:
@@ -360,17 +360,17 @@ def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     return [f"{name} {was} → {is_now}" for name, (was, is_now) in pairs.items() if was != is_now]
 
 
-def _row_departures(before: Row, now: Row, scale: Scale) -> Iterator[Departure]:
+def _row_departures(before: Row, now: Row, scale: Scale) -> Iterator[CellChange]:
     for name in now.spans:
         if name not in before.spans:
             continue
         low, high = allowed(before, name, scale)
         if now.spans[name][0] < low or now.spans[name][1] > high:
-            yield Departure(row=now.setting.id, cell=name, recorded=spelt((low, high)), found=spelt(now.spans[name]))
+            yield CellChange(row=now.setting.id, cell=name, recorded=spelt((low, high)), found=spelt(now.spans[name]))
     for name in ("exact", "flood_errors"):
         was, is_now = getattr(before, name, None), getattr(now, name, None)  # a worker is not flooded
         if was != is_now:
-            yield Departure(row=now.setting.id, cell=name, recorded=_shown(was), found=_shown(is_now))
+            yield CellChange(row=now.setting.id, cell=name, recorded=_shown(was), found=_shown(is_now))
 
 
 def _shown(value: bool | tuple[str, ...] | None) -> str:  # noqa: FBT001  a cell's value

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from loadlab.errors import EnvironmentFaultError, UsageError
 from loadlab.model.samples import Restart, Trial
-from loadlab.model.session import Continuation, Session
+from loadlab.model.session import Continuation, LabSession
 from loadlab.store.layout import (
     ENVIRONMENT,
     HOLDING,
@@ -184,7 +184,7 @@ class RunFolder(RunReader):
         self._write(path, text.encode() if isinstance(text, str) else (part.encode() for part in text))
         return path
 
-    def begin_session(self, environment: dict[str, dict[str, Scalar]], continuation: Continuation) -> Session:
+    def begin_session(self, environment: dict[str, dict[str, Scalar]], continuation: Continuation) -> LabSession:
         """Note on what the trials to come are measured; they carry its number.
 
         The environment's own file is a copy to read.
@@ -193,8 +193,8 @@ class RunFolder(RunReader):
         named = [int(path.stem) for path in (self.path / SESSIONS).glob("[0-9]*") if path.stem.isdecimal()]
         began = datetime.now(UTC).isoformat(timespec="seconds")
         if known == [0] and not named:  # the only trace of what an unsealed run was begun on is about to be replaced
-            self._keep_session(Session(number=0, began=self.schedule().started, environment=self.environment()))
-        session = Session(
+            self._keep_session(LabSession(number=0, began=self.schedule().started, environment=self.environment()))
+        session = LabSession(
             number=max([*known, *named], default=0) + 1,
             began=began,
             environment=environment,
@@ -205,7 +205,7 @@ class RunFolder(RunReader):
         self._session = session.number
         return session
 
-    def _keep_session(self, session: Session) -> None:
+    def _keep_session(self, session: LabSession) -> None:
         self._seal(session_record(session.number), "session", SESSION_RECORDS.written(session))
 
     def write_environment(self, environment: dict[str, dict[str, Scalar]]) -> None:

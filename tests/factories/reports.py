@@ -29,7 +29,7 @@ from loadlab.model.findings import (
     TrialSummary,
     Verdict,
 )
-from loadlab.model.gates import Doubt, GateResult, Gates, Outcome
+from loadlab.model.gates import Doubt, GateOutcome, GateResult, Gates
 from loadlab.model.plan import Limits
 from loadlab.model.reasons import BesideUnlimited, Gain, Ground, Harm, Held, Leaks, NoRequests, Speed, TooFewBlocks
 from loadlab.model.samples import Connections, CpuSeconds, Trial
@@ -38,7 +38,7 @@ from loadlab.report import REPORTS
 
 HOSTILE = "</script><img src=x onerror=\"document.title='owned'\">|`'\"*_[x](javascript:alert(1))\u2028&amp;\x1b[31m"
 GATES = ("leaks == 0", "p95 < 50 ms", "throughput >= 0.95 × baseline", "reuse >= 90 %")
-UNDECIDED = Outcome.UNDECIDED
+UNDECIDED = GateOutcome.UNDECIDED
 AGES = (0, 60, None)
 SERVERS = ("threaded", "sync", "gevent")
 USERS = 8
@@ -413,8 +413,8 @@ def gated() -> Findings:
     slow, leaking = case("sync", 60), case("gevent", 60)
     asked = {one.text: one for one in read_gates(GATES)}
     results = (
-        GateResult(gate=asked["leaks == 0"], case=slow, outcome=Outcome.PASS, value=0),
-        GateResult(gate=asked["leaks == 0"], case=leaking, outcome=Outcome.FAIL, value=8),
+        GateResult(gate=asked["leaks == 0"], case=slow, outcome=GateOutcome.PASS, value=0),
+        GateResult(gate=asked["leaks == 0"], case=leaking, outcome=GateOutcome.FAIL, value=8),
         GateResult(gate=asked["leaks == 0"], case=case("threaded", 60), outcome=UNDECIDED, doubt=Doubt.LEAK_UNKNOWN),
         GateResult(
             gate=asked["throughput >= 0.95 × baseline"],
@@ -427,7 +427,7 @@ def gated() -> Findings:
             trials=8,
         ),
         GateResult(
-            gate=asked["p95 < 50 ms"], case=leaking, outcome=Outcome.FAIL, value=0.06, low=0.055, high=inf, trials=8
+            gate=asked["p95 < 50 ms"], case=leaking, outcome=GateOutcome.FAIL, value=0.06, low=0.055, high=inf, trials=8
         ),
         GateResult(gate=asked["reuse >= 90 %"], case=leaking, outcome=UNDECIDED, doubt=Doubt.NOT_MEASURED),
         GateResult(

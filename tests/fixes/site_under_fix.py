@@ -25,7 +25,7 @@ from loadlab.strategies import STRATEGIES
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from loadlab.lab.application import Application
+    from loadlab.lab.application import ServedApplication
     from loadlab.lab.lab import Lab
 
 HERE: Final = Path(__file__).parent
@@ -41,7 +41,7 @@ SPARE: Final = 4
 class Served:
     """A site under a fix, while it is served and after."""
 
-    application: Application
+    application: ServedApplication
     lab: Lab
     at_start: Totals = NOTHING
     peak: int = 0
