@@ -53,6 +53,7 @@ class _Reading:
 
     def __init__(self, directory: Path) -> None:
         self.ended: list[EndedConnection] = []
+        self.servers: dict[int, str] = {}  # the modes of those that serve, by process
         self._open: list[OpenConnection] = []
         # Processes that have inherited a connection, by its backend.
         self._heirs: dict[int, list[int]] = defaultdict(list)
@@ -62,6 +63,8 @@ class _Reading:
                 self._add(LedgerContent.of(file), int(path.name.partition("-")[0]))
 
     def _add(self, content: LedgerContent, process: int) -> None:
+        if content.server:
+            self.servers[process] = content.server
         now_ns = time.monotonic_ns()
         last: dict[int, memoryview] = {}  # that was closed, by the number of its alias
         for row in content.rows():
@@ -99,10 +102,13 @@ def listing_of(directory: Path, aliases: Mapping[str, AliasSettings], asking: in
         OSError: the directory cannot be read.
     """
     reading = _Reading(directory)
+    connections = worst_first(reading.open())
+    serving = [*(one.process for one in connections), *reading.servers]
     return Listing(
         at=time.time(),
-        connections=worst_first(reading.open()),
+        connections=connections,
         aliases=aliases,
+        server=next(filter(None, map(reading.servers.get, serving)), ""),
         notes=_notes_on(directory, asking),
         place=_place_of(directory),
         ended=tuple(reading.ended),
