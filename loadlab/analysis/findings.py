@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from loadlab.analysis.judgement import Bar
     from loadlab.analysis.scalars import Scalars
+    from loadlab.model.answers import Answer
     from loadlab.model.case import Case
     from loadlab.model.caveats import Caveat
     from loadlab.model.comparison import Comparison
@@ -102,25 +103,20 @@ def analyse(  # noqa: PLR0913  all that a run folder holds
     always give the same findings.
     """
     everything = [Measured(trial=trial, summary=summarise(trial)) for trial in trials]
-    by_case = _by_case(everything)
-    arms = tuple(arm(case, by_case.get(case, ()), _recovery(case, restarts)) for case in cases)
+    arms = _arms(cases, everything, restarts)
     compared = _compared(run, cases, everything, left or {})
     evidence = _evidence(run, cases, everything, arms, compared)
     decided = [Decided(evidence=one, decision=decide(one)) for one in evidence]
+    about_run = caveats(run, everything, arms, compared.comparisons)
     return Findings(
         run=run,
         environment=environment,
-        answer=answer(decided) if decided else () if _two_sided(cases) else undecided(arms),
+        answer=_answer(decided, cases, arms),
         verdicts=tuple(verdict(one.evidence, one.decision) for one in decided),
         arms=arms,
         comparisons=compared.comparisons,
         failures=failure_rows(everything),
-        caveats=(
-            *remarks(environment),
-            *caveats(run, everything, arms, compared.comparisons),
-            *spared(left or {}, run.blocks),
-            *damaged,
-        ),
+        caveats=(*remarks(environment), *about_run, *spared(left or {}, run.blocks), *damaged),
         trials=tuple(one.summary for one in everything),
         added_latency=added_latency(decided),
         departures=left or {},
@@ -130,6 +126,24 @@ def analyse(  # noqa: PLR0913  all that a run folder holds
         over_an_hour=over_an_hour(trials),
         aftermaths=aftermaths(cases, trials),
     )
+
+
+def _answer(decided: Sequence[Decided], cases: Sequence[Case], arms: Sequence[Arm]) -> tuple[Answer, ...]:
+    """What was decided; without that, what an external target shows. Two sides of one strategy decide nothing."""
+    if decided:
+        return answer(decided)
+    return () if _two_sided(cases) else undecided(arms)
+
+
+def _arms(cases: Sequence[Case], everything: Sequence[Measured], restarts: Sequence[Restart]) -> tuple[Arm, ...]:
+    trials: dict[Case, list[Measured]] = {case: [] for case in cases}
+    for one in everything:
+        trials.setdefault(one.trial.case, []).append(one)
+    return tuple(arm(case, trials[case], _recovery(case, restarts)) for case in cases)
+
+
+def _recovery(case: Case, restarts: Sequence[Restart]) -> Recovery | None:
+    return next((one.recovery for one in restarts if one.concerns(case)), None)
 
 
 def _compared(
@@ -184,17 +198,6 @@ def _asked(cases: Sequence[Case]) -> list[Condition]:
 
 def _two_sided(cases: Sequence[Case]) -> bool:
     return not all(case.is_this_side for case in cases)
-
-
-def _recovery(case: Case, restarts: Sequence[Restart]) -> Recovery | None:
-    return next((one.recovery for one in restarts if one.concerns(case)), None)
-
-
-def _by_case(everything: Sequence[Measured]) -> dict[Case, list[Measured]]:
-    trials: dict[Case, list[Measured]] = {}
-    for one in everything:
-        trials.setdefault(one.trial.case, []).append(one)
-    return trials
 
 
 def _rivals(cases: Sequence[Case]) -> int:

@@ -88,8 +88,7 @@ def _figures(keeping: Keeping, application: Application, scene: Scene, at: Numbe
     opens = band([one.opened[-1] / seconds for one in ran])
     most = band([float(one.open.max()) for one in made])
     refused = band([one.refused for one in ran])
-    settled = _bin_of(at, min(AFTERWARDS, seconds / 10))
-    peak = band([float(one.opens[settled:].max()) for one in made])
+    peak = _opens_peak(at, seconds, made)
     return Outcome(
         keeping=keeping,
         engine="by_opening",
@@ -123,6 +122,12 @@ def _figures(keeping: Keeping, application: Application, scene: Scene, at: Numbe
         open_over_time=_over_time(at, [one.open for one in made]),
         opens_over_time=_over_time(_bins(at), [one.opens for one in made]),
     )
+
+
+def _opens_peak(at: Numbers, seconds: float, made: Sequence[_Repeat]) -> Band:
+    """The most connections that open in a second, once the fleet's first ones are open."""
+    settled = _bin_of(at, min(AFTERWARDS, seconds / 10))
+    return band([float(one.opens[settled:].max()) for one in made])
 
 
 def limited(scene: Scene, free: int) -> Scene:

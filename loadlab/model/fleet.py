@@ -211,7 +211,6 @@ class Application:
     app_cpu_per_connect: float | None = None
     database_cpu_per_connect: float | None = None
     app_cpu_per_request: float | None = None
-    database_cpu_per_request: float | None = None
     idle_backend_bytes: float | None = None
     client_bytes: float | None = None
     restart_seconds: float | None = None

@@ -28,6 +28,7 @@ class GivenApplication:
 
     `connect_ms` is one opening, `hold_ms` how long a request holds its connection: one value, or a list of equally
     likely ones. CPU times are in milliseconds. A figure that is left out is left out of the answer.
+    `database_cpu_ms_per_request` is accepted in files of users, and no figure depends on it.
     """
 
     __pydantic_config__ = STRICT

@@ -514,6 +514,16 @@ def test_uvicorn_asks_the_environment_for_its_workers_too(monkeypatch: pytest.Mo
     monkeypatch.setenv("WEB_CONCURRENCY", "3")
     assert of_command(["uvicorn", "site.asgi:application"]) == Serving(mode="asgi", workers=3)
     assert of_command(["uvicorn", "site.asgi:application", "--workers", "2"]) == Serving(mode="asgi", workers=2)
+    monkeypatch.setenv("UVICORN_WORKERS", "5")
+    assert of_command(["uvicorn", "site.asgi:application"]) == Serving(mode="asgi", workers=5)
+
+
+def test_granian_asks_its_own_variables_alone_and_hypercorn_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEB_CONCURRENCY", "3")
+    monkeypatch.setenv("GRANIAN_WORKERS", "4")
+    monkeypatch.setenv("GRANIAN_INTERFACE", "asgi")
+    assert of_command(["granian", "site.asgi:application"]) == Serving(mode="asgi", workers=4)
+    assert of_command(["hypercorn", "site.asgi:application"]) == Serving(mode="asgi", workers=1)
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,14 @@ if TYPE_CHECKING:
 
 PROGRAM: Final = Path(__file__).with_name("driver_facts.py")
 OF_BOTH: Final = ("timeouts", "error_at_age_0", "isolation")
-OF_PSYCOPG: Final = ("close_inside_atomic", "in_event_loop", "prepared", "session_state", "requests_waiting")
+OF_PSYCOPG: Final = (
+    "close_inside_atomic",
+    "in_event_loop",
+    "prepared",
+    "session_state",
+    "requests_waiting",
+    "failed_checks",
+)
 SLOW: Final = ("lifetime", "insensitive")  # they wait for what does not happen
 
 
@@ -108,6 +115,10 @@ def test_nothing_is_prepared_without_server_side_binding(facts: Any) -> None:
 
 def test_the_state_of_a_session_goes_to_the_next_borrower(facts: Any) -> None:
     assert facts("psycopg")["session_state"] == ["77s", 0, 1]
+
+
+def test_a_request_waits_for_each_lost_connection_after_the_first(facts: Any) -> None:
+    assert facts("psycopg")["failed_checks"] == [1, "PoolTimeout", 2]
 
 
 def test_psycopg_pool_counts_those_as_waiting_who_were_refused(facts: Any) -> None:
