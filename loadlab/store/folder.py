@@ -36,7 +36,8 @@ from loadlab.store.progress import Event, to_line
 from loadlab.store.reader import RunReader
 from loadlab.store.records import HOLDING_RECORDS, OPENS_RECORDS, RESTART_RECORDS, SCHEDULE_RECORDS, SESSION_RECORDS
 from loadlab.store.trial_records import KIND, body_of
-from loadlab.system.files import FULL, DamagedFileError, open_regular, sealed, what_else, write_whole
+from loadlab.system.files import DamagedFileError, open_regular, sealed, what_else, write_whole
+from loadlab.system.full_disk import why_unwritten
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -248,7 +249,7 @@ class RunFolder(RunReader):
 def _write_fault(path: Path, error: OSError) -> str:
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
         return f"{path} cannot be written: {error.strerror}. Let this user write there, or copy the folder."
-    why = "the disk is full. Make room, and run again" if error.errno in FULL else str(error.strerror)
+    why = why_unwritten(error)
     if error.errno in {errno.EISDIR, errno.ENOTEMPTY, errno.EEXIST}:
         why = f"{what_else(path) or 'something else has its name'}. Remove it, or give it another name"
     return f"{path} cannot be written: {why}."
