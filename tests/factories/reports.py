@@ -304,6 +304,22 @@ def called(name: str) -> AsDeployed:
     return AsDeployed(case=of, throughput=312.0, p50_seconds=0.0232, reuse=None, peak=8, leak="no")
 
 
+def run_summary(blocks: int, trials: int) -> RunSummary:
+    return RunSummary(
+        id="2026-11-22T21-00-00",
+        started="2026-11-22 21:00 UTC",
+        seed=2013,
+        blocks=blocks,
+        state="complete",
+        trials_planned=trials,
+        trials_done=trials,
+        primary_metric="throughput",
+        equivalence_margin=0.05,
+        warmup_seconds=0.5,
+        window_seconds=WINDOW,
+    )
+
+
 def findings(blocks: int = 8) -> Findings:
     """A complete run: ten arms, so `blocks=30` makes 300 trials."""
     runs = list(product(range(blocks), CASES))
@@ -311,19 +327,7 @@ def findings(blocks: int = 8) -> Findings:
     compared = [of for of in CASES if of.max_age != 0 or of.replica]
     leaking = case("gevent", 60)
     return Findings(
-        run=RunSummary(
-            id="2026-11-22T21-00-00",
-            started="2026-11-22 21:00 UTC",
-            seed=2013,
-            blocks=blocks,
-            state="complete",
-            trials_planned=len(trials),
-            trials_done=len(trials),
-            primary_metric="throughput",
-            equivalence_margin=0.05,
-            warmup_seconds=0.5,
-            window_seconds=WINDOW,
-        ),
+        run=run_summary(blocks, len(trials)),
         environment={part: dict(values) for part, values in ENVIRONMENT.items()},
         answer=answer(),
         verdicts=tuple(verdict(server) for server in SERVERS),
