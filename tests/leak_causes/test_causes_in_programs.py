@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 from holding_project import command, gunicorn, holding_project, later
+from laboratory import open_sessions
 from leaking_site import aged, leaking_site
 from modes import choice
 from patience import await_that
@@ -202,10 +203,4 @@ def test_what_a_forked_child_closes_for_itself_alone_stays_open(
     with holding_project(lab, tmp_path, ["-c", FORKS, child]) as project:
         await_that(lambda: "forked" in project.log(), project.log)
         project.await_open(left)
-        await_that(lambda: sessions(lab) == left, project.log)
-
-
-def sessions(lab: Lab) -> int:
-    lab.cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = %s", [lab.database.name])
-    (count,) = lab.cursor.fetchone() or (0,)
-    return int(count)
+        await_that(lambda: open_sessions(lab) == left, project.log)
