@@ -4,7 +4,11 @@
 
 A worker of gunicorn serves the sample app's one-row read: with nothing, with loadlab, and with django-prometheus. One
 client sends the same request again and again, in windows of equally many; two windows tell how far a count repeats.
-Instructions of the kernel are not counted. Memory is that of the same workers without callgrind.
+Instructions of the kernel are not counted.
+
+Memory is that of the same workers without callgrind, after a full search for garbage. The first one in a worker's
+life writes into all objects, which ends its sharing of them with the master; in some sites it comes sooner than in
+others.
 
 CPython caches which class has a method. Which entries of that cache collide depends on addresses alone, and can change
 a count by a hundredth and more. What these misses take is counted apart, where Python has its symbols.
@@ -49,7 +53,7 @@ if TYPE_CHECKING:
 
     from workbench import Watch
 
-    from loadlab.lab.application import Application
+    from loadlab.lab.application import ServedApplication
     from loadlab.lab.lab import Lab
 
 VALGRIND: Final = SystemProgram(name="valgrind", title="valgrind", install="apt-get install valgrind")
@@ -58,6 +62,7 @@ REQUESTS: Final = 200
 REQUESTS_THAT_CONNECT: Final = 20  # each takes the instructions of 25: a password is checked in 4,096 rounds
 WARMUP: Final = 100
 PATH: Final = "/entries/7/"
+COLLECT: Final = "/collect/"
 FOLDER: Final = Path(__file__).resolve().parent
 BOOT_SECONDS: Final = 600.0
 DUMP_SECONDS: Final = 60.0
@@ -217,6 +222,7 @@ def _memory(arm: Arm, case: Case, order: int, round_: int, lab: Lab) -> float:
         client, pid = _warm(application, case)
         with closing(client):
             client.get(PATH, case.requests)
+            client.get(COLLECT)
             return proportional_bytes([pid]) or 0.0
 
 
@@ -247,7 +253,7 @@ def _served(arm: Arm, case: Case, name: str, lab: Lab) -> dict[str, Any]:
     }
 
 
-def _warm(application: Application, case: Case) -> tuple[Client, int]:
+def _warm(application: ServedApplication, case: Case) -> tuple[Client, int]:
     """A client of a worker which has opened its connections and specialised its bytecode, and the worker's pid."""
     client = Client(application.port, keep=KEEP_CLIENTS[case.mode])
     client.get(PATH, min(WARMUP, case.requests))

@@ -15,6 +15,7 @@ import pytest
 from patience import PATIENCE_SECONDS, await_that
 
 from loadlab.instrumentation.counters import CounterSet
+from loadlab.instrumentation.open_connections import open_connections
 from loadlab.model.metrics import ProcessRole, UnitKind
 
 if TYPE_CHECKING:
@@ -130,6 +131,14 @@ class TaskProject:
     def await_units(self, expected: tuple[int, int], kind: UnitKind = UnitKind.TASK) -> None:
         await_that(lambda: sum(self.units(kind)) >= sum(expected), self.told)
         assert self.units(kind) == expected, self.told()
+
+    def await_holders(self, *expected: str) -> None:
+        """Until its open connections have these holders, by their labels in order."""
+
+        def held() -> list[str]:
+            return sorted(one.holder.label for one in open_connections(self.ledgers))
+
+        await_that(lambda: held() == list(expected), lambda: f"{held()}\n{self.told()}")
 
     def told(self) -> str:
         log = self.folder / "worker.log"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import socket
 import threading
 from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
+from answering import answering
 from every import every
 
 from loadlab.errors import EnvironmentFaultError, UsageError
@@ -17,6 +17,7 @@ from loadlab.system.fetching import fetched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from http.server import BaseHTTPRequestHandler
 
 TEXT = """\
 # HELP loadlab_build_info x
@@ -40,33 +41,20 @@ loadlab_db_pool_size{alias="default"} 3.0
 
 
 @contextmanager
-def answering(status: int, body: str, headers: dict[str, str] | None = None) -> Iterator[tuple[str, list[str]]]:
-    """An address with one response for every request; keeps the Authorization of the last one."""
+def metrics(status: int, body: str, headers: dict[str, str] | None = None) -> Iterator[tuple[str, list[str]]]:
+    """An address with one response for every request; keeps the Authorization of each."""
     asked: list[str] = []
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked.append(self.headers.get("Authorization", ""))
-            self.send_response(status)
-            for name, value in (headers or {}).items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body.encode("latin-1"))
+    def answer(request: BaseHTTPRequestHandler) -> tuple[int, str]:
+        asked.append(request.headers.get("Authorization", ""))
+        return status, body
 
-        def log_message(self, *_: Any) -> None: ...
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/metrics", asked
-        finally:
-            server.shutdown()
-            thread.join()
+    with answering(answer, headers) as url:
+        yield url, asked
 
 
 def test_an_answer_is_understood_alias_by_alias() -> None:
-    with answering(200, TEXT) as (url, asked):
+    with metrics(200, TEXT) as (url, asked):
         counts = scrape(url, "secret").counts("default")
     assert asked == ["Bearer secret"]
     assert (counts.opened, counts.closed, counts.connects) == (7, {"max_age": 2}, 7)
@@ -81,11 +69,11 @@ loadlab_http_request_duration_seconds_bucket{route="/",method="GET",status_class
 loadlab_http_request_duration_seconds_count{route="/",method="GET",status_class="2xx"} 4.0
 loadlab_http_request_duration_seconds_count{route="/",method="GET",status_class="5xx"} 1.0
 """
-    with answering(200, TEXT + counted) as (url, _):
+    with metrics(200, TEXT + counted) as (url, _):
         assert scrape(url, None).answered == 5
-    with answering(200, TEXT + "".join(counted.splitlines(keepends=True)[:2])) as (url, _):
+    with metrics(200, TEXT + "".join(counted.splitlines(keepends=True)[:2])) as (url, _):
         assert scrape(url, None).answered == 0  # it has had none yet
-    with answering(200, TEXT) as (url, _):
+    with metrics(200, TEXT) as (url, _):
         assert scrape(url, None).answered is None
 
 
@@ -106,7 +94,7 @@ loadlab_http_request_duration_seconds_count{route="/",method="GET",status_class=
 def test_an_invalid_response_is_named_with_the_next_step(status: int, body: str, message: str) -> None:
     headers = {"Location": "http://192.0.2.1/"} if status == 302 else None
     with (
-        answering(status, body, headers) as (url, asked),
+        metrics(status, body, headers) as (url, asked),
         pytest.raises(EnvironmentFaultError, match=message) as raised,
     ):
         scrape(url, "secret-canary")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from loadlab.analysis.added_latency import added_latency
 from loadlab.analysis.aftermaths import aftermaths
 from loadlab.analysis.answer import Decided, answer
-from loadlab.analysis.arms import Measured, arm
+from loadlab.analysis.arms import MeasuredTrial, arm
 from loadlab.analysis.caveats import caveats, remarks
 from loadlab.analysis.comparisons import Rules, compare_all, family_size
 from loadlab.analysis.decisions import decide
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from loadlab.analysis.judgement import Bar
     from loadlab.analysis.scalars import Scalars
+    from loadlab.model.answers import Answer
     from loadlab.model.case import Case
     from loadlab.model.caveats import Caveat
     from loadlab.model.comparison import Comparison
@@ -101,26 +102,21 @@ def analyse(  # noqa: PLR0913  all that a run folder holds
     are caveats about records that could not be read, and come last; `left` are cases that left early. The same samples
     always give the same findings.
     """
-    everything = [Measured(trial=trial, summary=summarise(trial)) for trial in trials]
-    by_case = _by_case(everything)
-    arms = tuple(arm(case, by_case.get(case, ()), _recovery(case, restarts)) for case in cases)
+    everything = [MeasuredTrial(trial=trial, summary=summarise(trial)) for trial in trials]
+    arms = _arms(cases, everything, restarts)
     compared = _compared(run, cases, everything, left or {})
     evidence = _evidence(run, cases, everything, arms, compared)
     decided = [Decided(evidence=one, decision=decide(one)) for one in evidence]
+    about_run = caveats(run, everything, arms, compared.comparisons)
     return Findings(
         run=run,
         environment=environment,
-        answer=answer(decided) if decided else () if _two_sided(cases) else undecided(arms),
+        answer=_answer(decided, cases, arms),
         verdicts=tuple(verdict(one.evidence, one.decision) for one in decided),
         arms=arms,
         comparisons=compared.comparisons,
         failures=failure_rows(everything),
-        caveats=(
-            *remarks(environment),
-            *caveats(run, everything, arms, compared.comparisons),
-            *spared(left or {}, run.blocks),
-            *damaged,
-        ),
+        caveats=(*remarks(environment), *about_run, *spared(left or {}, run.blocks), *damaged),
         trials=tuple(one.summary for one in everything),
         added_latency=added_latency(decided),
         departures=left or {},
@@ -132,8 +128,26 @@ def analyse(  # noqa: PLR0913  all that a run folder holds
     )
 
 
+def _answer(decided: Sequence[Decided], cases: Sequence[Case], arms: Sequence[Arm]) -> tuple[Answer, ...]:
+    """What was decided; without that, what an external target shows. Two sides of one strategy decide nothing."""
+    if decided:
+        return answer(decided)
+    return () if _two_sided(cases) else undecided(arms)
+
+
+def _arms(cases: Sequence[Case], everything: Sequence[MeasuredTrial], restarts: Sequence[Restart]) -> tuple[Arm, ...]:
+    trials: dict[Case, list[MeasuredTrial]] = {case: [] for case in cases}
+    for one in everything:
+        trials.setdefault(one.trial.case, []).append(one)
+    return tuple(arm(case, trials[case], _recovery(case, restarts)) for case in cases)
+
+
+def _recovery(case: Case, restarts: Sequence[Restart]) -> Recovery | None:
+    return next((one.recovery for one in restarts if one.concerns(case)), None)
+
+
 def _compared(
-    run: RunSummary, cases: Sequence[Case], everything: Sequence[Measured], left: Mapping[Case, Departure]
+    run: RunSummary, cases: Sequence[Case], everything: Sequence[MeasuredTrial], left: Mapping[Case, Departure]
 ) -> _Compared:
     table = scalars(one.summary for one in everything)
     bar_of = bars(cases, table, run.equivalence_margin)
@@ -143,7 +157,11 @@ def _compared(
 
 
 def _evidence(
-    run: RunSummary, cases: Sequence[Case], everything: Sequence[Measured], arms: Sequence[Arm], compared: _Compared
+    run: RunSummary,
+    cases: Sequence[Case],
+    everything: Sequence[MeasuredTrial],
+    arms: Sequence[Arm],
+    compared: _Compared,
 ) -> list[Evidence]:
     """All that one verdict is made of, for each condition that has one.
 
@@ -186,24 +204,13 @@ def _two_sided(cases: Sequence[Case]) -> bool:
     return not all(case.is_this_side for case in cases)
 
 
-def _recovery(case: Case, restarts: Sequence[Restart]) -> Recovery | None:
-    return next((one.recovery for one in restarts if one.concerns(case)), None)
-
-
-def _by_case(everything: Sequence[Measured]) -> dict[Case, list[Measured]]:
-    trials: dict[Case, list[Measured]] = {}
-    for one in everything:
-        trials.setdefault(one.trial.case, []).append(one)
-    return trials
-
-
 def _rivals(cases: Sequence[Case]) -> int:
     """In each group, every candidate but the best may be compared with that."""
     per_group = Counter(case.group for case in cases if case.is_candidate)
     return sum(count - 1 for count in per_group.values())
 
 
-def _failing(everything: Sequence[Measured]) -> dict[Case, list[float]]:
+def _failing(everything: Sequence[MeasuredTrial]) -> dict[Case, list[float]]:
     """Per case, the share of requests that failed in each complete trial that had any."""
     shares: dict[Case, list[float]] = {}
     for one in everything:
@@ -212,6 +219,6 @@ def _failing(everything: Sequence[Measured]) -> dict[Case, list[float]]:
     return shares
 
 
-def _overruns(everything: Sequence[Measured]) -> Counter[Case]:
+def _overruns(everything: Sequence[MeasuredTrial]) -> Counter[Case]:
     """Per case, the trials that leaked, and the complete ones that had connections refused."""
     return Counter(one.trial.case for one in everything if one.leaked or (one.complete and refused(one.trial)))

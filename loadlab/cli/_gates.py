@@ -83,10 +83,10 @@ def require_gates(lines: Sequence[GateLine]) -> None:
         GateError: some gate fails, naming each.
         InconclusiveError: none fails, and some are undecided.
     """
-    from loadlab.model.gates import Outcome
+    from loadlab.model.gates import GateOutcome
 
     failing = [one for one in lines if one.fails]
-    undecided = [one for one in lines if one.result.outcome is Outcome.UNDECIDED and not one.fails]
+    undecided = [one for one in lines if one.result.outcome is GateOutcome.UNDECIDED and not one.fails]
     if failing:
         raise GateError(_named("A gate fails:", "gates fail:", failing))
     if undecided:

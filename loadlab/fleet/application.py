@@ -101,7 +101,7 @@ def _application(folder: Path, trials: Sequence[Trial], holding: Holding) -> App
     if hold is None or connect is None:
         raise UsageError(f"{folder} has not opened a connection that a request used. {MEASURE}.")
     connects_app, requests_app = _cpu(trials, "app")
-    connects_database, requests_database = _cpu(trials, "database")
+    connects_database, _ = _cpu(trials, "database")
     alone = holding.opening
     seen = (use.idle_backend_bytes for use in _uses(trials))
     return Application(
@@ -111,7 +111,6 @@ def _application(folder: Path, trials: Sequence[Trial], holding: Holding) -> App
         app_cpu_per_connect=_first_known(connects_app, alone.client.value if alone else None),
         database_cpu_per_connect=_first_known(connects_database, alone.database.value if alone else None),
         app_cpu_per_request=requests_app,
-        database_cpu_per_request=requests_database,
         idle_backend_bytes=holding.used.held if holding.used else _median(seen),
         client_bytes=holding.client.held if holding.client else None,
         # One that was begun while an earlier trial ended took less.

@@ -43,7 +43,6 @@ def _estimated(given: GivenApplication) -> Application:
         app_cpu_per_connect=_scaled(given.app_cpu_ms_per_connect, MILLI),
         database_cpu_per_connect=_scaled(given.database_cpu_ms_per_connect, MILLI),
         app_cpu_per_request=_scaled(given.app_cpu_ms_per_request, MILLI),
-        database_cpu_per_request=_scaled(given.database_cpu_ms_per_request, MILLI),
         idle_backend_bytes=_scaled(given.idle_backend_mb, MEGABYTE),
         client_bytes=_scaled(given.client_connection_mb, MEGABYTE),
         source=ESTIMATED,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import sys
+import weakref
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +17,6 @@ from loadlab.instrumentation.work import ENDED, RUNNING, pair_of, present
 from loadlab.model.metrics import ROOT, CloseReason
 
 if TYPE_CHECKING:
-    import weakref
     from types import FrameType
 
     from loadlab.instrumentation.row import Row
@@ -111,11 +111,18 @@ class Accounting:
                 match = work.request.resolver_match
         if match is None:
             number = unit(ledger, work, pair, row)
+            if work is not None and hasattr(work, "users"):
+                work.users.append(weakref.ref(self))
         else:  # as `unit` does, without a call
             name = match.route or ROOT
             number = ledger.units[pair].get(name) or ledger.unit(pair, name)
         self._using = row
         row.used(first, pair, number, now_ns, ANSWERED if work is not None and work.state == ENDED else 0)
+
+    def unit_ended(self, work: Work) -> None:
+        """Note that a task or a message has ended, unless something else has used the connection since."""
+        if self._counted_for is work:
+            self._end_work()
 
     def _end_work(self) -> None:
         """Outside of units, work ends when Django is told so, or when its connection closes."""

@@ -29,10 +29,13 @@ if TYPE_CHECKING:
     from loadlab.instrumentation.serving import Serving
 
 FIX: Final = "'loadlab.fixes.close_on_thread_exit.CloseOnThreadExit'"
-# By the server: the option that has it load the project first, and what to do.
+# By the server, and whether it is told to load the project before it forks: what has it do so, and what to do.
+_UWSGI_PATCHES: Final = ("--gevent-monkey-patch", "Use --gevent-early-monkey-patch instead.")
 LATE_PATCHES: Final = {
-    "gunicorn": ("--preload", "Leave out --preload."),
-    "uwsgi": ("--gevent-monkey-patch", "Use --gevent-early-monkey-patch instead."),
+    ("gunicorn", True): ("--preload", "Leave out --preload."),
+    ("gunicorn", False): ("in its configuration file", "Load nothing of Django in gunicorn's configuration file."),
+    ("uwsgi", True): _UWSGI_PATCHES,
+    ("uwsgi", False): _UWSGI_PATCHES,
 }
 LIMITS: Final = """
 SELECT current_setting('max_connections')::int,
@@ -127,7 +130,7 @@ def _open_before_fork(wrappers: Iterable[BaseDatabaseWrapper]) -> Iterator[Check
 
 def _shared_greenlets(known: Serving | None) -> Iterator[CheckMessage]:
     if known is not None and known.late_patch:
-        option, hint = LATE_PATCHES.get(known.program, LATE_PATCHES["gunicorn"])
+        option, hint = LATE_PATCHES.get((known.program, known.preload), LATE_PATCHES["gunicorn", True])
         yield checks.Warning(
             f"{known.program} loads the project before gevent has patched Python ({option}): all greenlets of a worker"
             " share one database connection, and nearly every request fails.",
@@ -277,14 +280,20 @@ def warn_when_served() -> None:
     """Django checks in management commands only; a server's own process says in its log what they would have said."""
     if is_server():
         known = serving()
+        _warned_of.append(known)
         _log([*check_settings(), *_of_server(known)])
     elif is_celery_worker(sys.argv):  # Celery runs the checks, and drops what they say
         _log([*check_settings(), *pool_closed_by_celery()])
 
 
 def warn_after_fork() -> None:
-    """In a worker: whether it has just inherited a connection, which it shares with all the others."""
+    """In a worker: whether it has just inherited a connection, which it shares with all the others.
+
+    A configuration file of gunicorn that loads Django does so before its options are in force: they are known now.
+    """
     known = serving() if is_server() and os.getppid() == _loaded_in else None
+    if known not in _warned_of:
+        _log(_of_server(known))
     if known is not None and known.preload:
         _log(_open_before_fork(connections.all(initialized_only=True)))
 
@@ -295,5 +304,6 @@ def _log(messages: Iterable[CheckMessage]) -> None:
             logging.getLogger("loadlab").warning("%s (%s) %s", message.msg, message.id, message.hint)
 
 
+_warned_of: Final[list[Serving | None]] = [None]  # how this process was served when it was warned
 _loaded_in = os.getpid()  # a process that forks later, such as a worker in the middle of a request, has a task already
 current.in_forked_child.append(warn_after_fork)  # here and not in `register`: tests may make the apps ready anew

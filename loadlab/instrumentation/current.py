@@ -25,7 +25,7 @@ from loadlab.instrumentation.ledger import Ledger
 from loadlab.instrumentation.ledger_file import LEDGERS
 from loadlab.instrumentation.request_times import RequestTimes
 from loadlab.instrumentation.request_totals import REQUEST_TIMES
-from loadlab.instrumentation.roles import role
+from loadlab.instrumentation.roles import mode, role
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,7 +92,7 @@ def ledger() -> Ledger:
 
 
 def _ledger_in(place: Path | None) -> Ledger:
-    return Ledger(place, role)
+    return Ledger(place, role, mode)
 
 
 def request_times() -> RequestTimes:

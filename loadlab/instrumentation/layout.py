@@ -44,10 +44,12 @@ NS_PER_SECOND: Final = 1_000_000_000
 NS_PER_US: Final = 1_000
 
 # Header cells; TURN grows by one whenever a finished row has been moved into the totals.
-# ROLE is set when the first row begins, and stays. HOLDERS is 1 where segments of rows have holders behind them.
-# GROWING is 1 while a segment is added, and stays so if the disk had no room for it: the last one may be there in part.
-MAGIC_CELL, VERSION_CELL, TURN_CELL, ROLE_CELL, HOLDERS_CELL, GROWING_CELL = range(6)
-HEADER_CELLS: Final = 6
+# ROLE and SERVER are set when the first row begins, and stay: SERVER is a number of MODES. HOLDERS is 1 where segments
+# of rows have holders behind them. GROWING is 1 while a segment is added, and stays so if the disk had no room for it:
+# the last one may be there in part.
+MAGIC_CELL, VERSION_CELL, TURN_CELL, ROLE_CELL, HOLDERS_CELL, GROWING_CELL, SERVER_CELL = range(7)
+HEADER_CELLS: Final = 7
+MODES: Final = ("", "sync", "gthread", "threaded", "gevent", "asgi", "tornado", "wsgi")  # as `serving` names them
 ALIASES: Final = 16
 ALIAS_BYTES: Final = 128
 ALIASES_OFFSET: Final = 1024

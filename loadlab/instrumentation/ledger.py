@@ -34,13 +34,20 @@ class Ledger:
     """The file of this process, in `directory`; with None, kept in memory, where no reader finds it.
 
     `role` is asked what the process is for when the first row begins; a count never moves from one role to another.
+    `mode` is asked then how it serves a project: "" where it serves none.
 
     Raises:
         OSError: the file cannot be made.
     """
 
-    def __init__(self, directory: Path | None, role: Callable[[], ProcessRole] = lambda: ProcessRole.OTHER) -> None:
+    def __init__(
+        self,
+        directory: Path | None,
+        role: Callable[[], ProcessRole] = lambda: ProcessRole.OTHER,
+        mode: Callable[[], str] = str,
+    ) -> None:
         self._role = role
+        self._mode = mode
         self._file = ProcessFile(directory, SUFFIX)
         self.mark = fork_detector()
         self.finished: deque[memoryview] = deque()  # rows whose end is written down, to be added to the totals
@@ -98,6 +105,7 @@ class Ledger:
             sequence = next(self._sequences)
             if sequence == 1:
                 self._header[layout.ROLE_CELL] = self._role()
+                self._header[layout.SERVER_CELL] = layout.MODES.index(self._mode())
             now_ns = time.monotonic_ns()
             _put_holder(cells, layout.HOLDER * layout.CELL_BYTES, *_NO_HOLDER)
             _put_cells(cells, layout.SEQUENCE * layout.CELL_BYTES, sequence, number, now_ns, *_NO_USES)

@@ -66,6 +66,12 @@ class LedgerContent:
                 if self.cells[start + layout.STATE] != layout.FREE:
                     yield self.cells[start : start + length]
 
+    @property
+    def server(self) -> str:
+        """The mode in which the process serves a project; "" where it serves none, or in one that is not known here."""
+        number = self.cells[layout.SERVER_CELL]
+        return layout.MODES[number] if 0 <= number < len(layout.MODES) else ""
+
     @cached_property
     def aliases(self) -> list[str]:
         """By their numbers; "" for those that are not in use."""

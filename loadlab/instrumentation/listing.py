@@ -6,7 +6,6 @@ import os
 import sys
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from django.core.exceptions import ImproperlyConfigured
@@ -16,12 +15,10 @@ from django.db.utils import load_backend
 from loadlab.instrumentation import current
 from loadlab.instrumentation.database_settings import pool_in
 from loadlab.instrumentation.open_connections import listing_of
-from loadlab.instrumentation.serving import of_command, serving
+from loadlab.instrumentation.serving import serving
 from loadlab.model.open_connections import AliasSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from loadlab.model.open_connections import Listing
 
 ASKING: Final = (["loadlab_connections"], ["loadlab_metrics"])  # commands that count themselves, and are no site
@@ -35,7 +32,7 @@ def listing() -> Listing:
     """
     aliases = {alias: _settings(entry) for alias, entry in connections.databases.items()}
     found = listing_of(current.directory(), aliases, os.getpid() if sys.argv[1:2] in ASKING else None)
-    return replace(found, server=_server(one.process for one in found.connections))
+    return replace(found, server=found.server or _configured())
 
 
 def _settings(entry: dict[str, Any]) -> AliasSettings:
@@ -52,20 +49,7 @@ def _vendor(engine: str) -> str:
     return ""
 
 
-def _server(processes: Iterable[int]) -> str:
-    """The mode in which the project is served: the caller may be a management command, which serves nothing."""
+def _configured() -> str:
+    """The mode in which the project is served, as far as this process or the settings tell."""
     known = serving()
-    if known is not None and known.mode:
-        return known.mode
-    for process in dict.fromkeys(processes):
-        found = of_command(_command_of(process))
-        if found is not None and found.mode:
-            return found.mode
-    return ""
-
-
-def _command_of(process: int) -> list[str]:
-    """Its command line, which may hold secrets; empty where the system does not tell it."""
-    with suppress(OSError):
-        return Path(f"/proc/{process}/cmdline").read_text(errors="replace").split("\0")
-    return []
+    return "" if known is None else known.mode

@@ -16,16 +16,16 @@ from loadlab.instrumentation import layout
 from loadlab.instrumentation.archive import DamagedError, live_files
 from loadlab.instrumentation.ledger_content import LedgerContent
 from loadlab.instrumentation.ledger_file import LEDGERS
-from loadlab.listing.joining import Asked, joined
+from loadlab.listing.joining import DatabaseReading, joined
 from loadlab.listing.ordering import worst_first
 from loadlab.listing.sessions import harmless
 from loadlab.model.holders import Holder
-from loadlab.model.open_connections import Listing, OpenConnection
+from loadlab.model.open_connections import EndedConnection, Listing, OpenConnection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from loadlab.listing.sessions import Activity
+    from loadlab.listing.sessions import DatabaseSessions
     from loadlab.model.open_connections import AliasSettings
 
 NO_LEDGERS: Final = (
@@ -41,19 +41,56 @@ def open_connections(directory: Path) -> list[OpenConnection]:
     Raises:
         OSError: the directory cannot be read.
     """
-    found: list[OpenConnection] = []
-    heirs: dict[int, list[int]] = defaultdict(list)  # processes that have inherited a connection, by its backend
-    for path, file in live_files(directory, LEDGERS):
-        # The next scrape sets aside what is none.
-        with suppress(ValueError, IndexError, DamagedError):
-            process, content = int(path.name.partition("-")[0]), LedgerContent.of(file)
-            now_ns = time.monotonic_ns()
-            for row in content.rows():
-                if row[layout.STATE] == layout.OPEN:
-                    found.append(_connection(row, content, process, now_ns))
-                elif row[layout.STATE] == layout.INHERITED and content.has_holders:
-                    heirs[row[layout.BACKEND]].append(process)
-    return [replace(one, shared_with=tuple(heirs[one.backend])) if one.backend in heirs else one for one in found]
+    return _Reading(directory).open()
+
+
+class _Reading:
+    """What the ledgers of all processes that live say at one instant.
+
+    Raises:
+        OSError: the directory cannot be read.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.ended: list[EndedConnection] = []
+        self.servers: dict[int, str] = {}  # the modes of those that serve, by process
+        self._open: list[OpenConnection] = []
+        # Processes that have inherited a connection, by its backend.
+        self._heirs: dict[int, list[int]] = defaultdict(list)
+        for path, file in live_files(directory, LEDGERS):
+            # The next scrape sets aside what is none.
+            with suppress(ValueError, IndexError, DamagedError):
+                self._add(LedgerContent.of(file), int(path.name.partition("-")[0]))
+
+    def _add(self, content: LedgerContent, process: int) -> None:
+        if content.server:
+            self.servers[process] = content.server
+        now_ns = time.monotonic_ns()
+        last: dict[int, memoryview] = {}  # that was closed, by the number of its alias
+        for row in content.rows():
+            state = row[layout.STATE]
+            if state == layout.OPEN:
+                self._open.append(_connection(row, content, process, now_ns))
+            elif not content.has_holders:
+                continue
+            elif state == layout.INHERITED:
+                self._heirs[row[layout.BACKEND]].append(process)
+            elif state >= layout.CLOSED and row[layout.BACKEND]:
+                last[row[layout.ALIAS]] = max(row, last.get(row[layout.ALIAS], row), key=_closed_ns)
+        self.ended += [
+            EndedConnection(alias=content.aliases[alias], backend=row[layout.BACKEND]) for alias, row in last.items()
+        ]
+
+    def open(self) -> list[OpenConnection]:
+        """Each connection that is open, in no order."""
+        heirs = self._heirs
+        return [
+            replace(one, shared_with=tuple(heirs[one.backend])) if one.backend in heirs else one for one in self._open
+        ]
+
+
+def _closed_ns(row: memoryview) -> int:
+    return row[layout.CLOSED_NS]
 
 
 def listing_of(directory: Path, aliases: Mapping[str, AliasSettings], asking: int | None = None) -> Listing:
@@ -64,16 +101,21 @@ def listing_of(directory: Path, aliases: Mapping[str, AliasSettings], asking: in
     Raises:
         OSError: the directory cannot be read.
     """
+    reading = _Reading(directory)
+    connections = worst_first(reading.open())
+    serving = [*(one.process for one in connections), *reading.servers]
     return Listing(
         at=time.time(),
-        connections=worst_first(open_connections(directory)),
+        connections=connections,
         aliases=aliases,
+        server=next(filter(None, map(reading.servers.get, serving)), ""),
         notes=_notes_on(directory, asking),
         place=_place_of(directory),
+        ended=tuple(reading.ended),
     )
 
 
-def listed_with(read: Callable[[], Listing], ask: Callable[[], Activity]) -> Listing:
+def listed_with(read: Callable[[], Listing], ask: Callable[[], DatabaseSessions]) -> Listing:
     """The listing that `read` gives, joined with what a database says between two such readings.
 
     It raises what the two raise.
@@ -81,7 +123,8 @@ def listed_with(read: Callable[[], Listing], ask: Callable[[], Activity]) -> Lis
     begun, before = time.monotonic(), read()
     found, asked = ask(), time.monotonic()
     after = read()
-    return joined(before, after, [Asked(activity=found, before=asked - begun, after=time.monotonic() - asked)])
+    reading = DatabaseReading(sessions=found, before=asked - begun, after=time.monotonic() - asked)
+    return joined(before, after, [reading])
 
 
 def _notes_on(directory: Path, asking: int | None) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Final
 
-from loadlab.instrumentation.serving import RUNSERVER, is_server, program_of
+from loadlab.instrumentation.serving import RUNSERVER, is_server, program_of, serving
 from loadlab.instrumentation.units import runs_tasks
 from loadlab.instrumentation.work import kind_of, present
 from loadlab.model.metrics import ProcessRole, UnitKind
@@ -21,6 +21,12 @@ _BY_UNIT: Final = {
 def serves() -> bool:
     """Whether this is a web server's process; runserver's too."""
     return is_server() or sys.argv[1:2] == [RUNSERVER]
+
+
+def mode() -> str:
+    """How this process serves the project; "" where it serves none, or in a way that is not known."""
+    known = serving() if serves() else None
+    return "" if known is None else known.mode
 
 
 def role() -> ProcessRole:

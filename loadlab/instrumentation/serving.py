@@ -1,4 +1,4 @@
-"""Finds out how a project is served, from the command line of its server."""
+"""Finds out how a project is served: from the server's options in force, or else from its command line."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import sys
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from loadlab.instrumentation.configuration import configuration
+from loadlab.instrumentation.running_gunicorn import arbiter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -39,6 +40,7 @@ OWN_THREAD: Final = ("threaded", "gevent", "asgi", "tornado")
 BOUNDED: Final = ("sync", "gthread")  # a worker has so many threads, and a thread at most one connection to each alias
 WSGI: Final = "wsgi"  # in threads that the server starts as it needs them, how many is not known here
 UNKNOWN: Final = ""
+GUNICORN: Final = "gunicorn"
 UWSGI: Final = "uwsgi"
 UWSGI_EARLY_PATCH: Final = "gevent-early-monkey-patch"
 UWSGI_LATE_PATCH: Final = "gevent-monkey-patch"
@@ -51,6 +53,8 @@ WAITRESS_THREADS: Final = 4
 CHEROOT_THREADS: Final = 10
 MOD_WSGI_THREADS: Final = 5
 GRANIAN_IDLE: Final = "30"
+SHARED_WORKERS: Final = "WEB_CONCURRENCY"  # the variable that gunicorn and uvicorn ask
+_in_force: Final[list[Serving]] = []  # of this process, once that is found
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,7 +96,7 @@ def is_server() -> bool:
 
 
 def _of_this_process() -> Serving | None:
-    return of_process(sys.argv) or _of_uwsgi() or _of_mod_wsgi()
+    return _of_gunicorn() or of_process(sys.argv) or _of_uwsgi() or _of_mod_wsgi()
 
 
 def of_process(argv: Sequence[str]) -> Serving | None:
@@ -100,6 +104,33 @@ def of_process(argv: Sequence[str]) -> Serving | None:
     if argv[1:2] == ["runserver"]:
         return of_command(argv[1:])
     return of_command(argv) if argv and _is_known(argv[0]) else None
+
+
+def _of_gunicorn() -> Serving | None:
+    """By its options in force, wherever they were written: looked for until found, for a request cannot see them."""
+    if not _in_force and (found := arbiter()) is not None:
+        _in_force.append(_with_gunicorn_options(found.cfg, found.worker_class))
+    return _in_force[0] if _in_force else None
+
+
+def _with_gunicorn_options(options: Any, worker_class: type) -> Serving:  # noqa: ANN401  gunicorn's own
+    """A class of the project's own serves as the one that it is derived from."""
+    modes = (_mode(kind.__name__, 1) for kind in worker_class.__mro__)
+    mode = next(filter(None, modes), UNKNOWN)
+    return Serving(
+        mode=mode,
+        workers=max(1, options.workers),
+        threads=max(1, options.threads),
+        preload=options.preload_app,
+        late_patch=mode == "gevent" and not _patched(),
+        program=GUNICORN,
+    )
+
+
+def _patched() -> bool:
+    """Whether gevent has patched Python by now, as a configuration file may have it do."""
+    monkey = sys.modules.get("gevent.monkey")
+    return monkey is not None and bool(monkey.is_module_patched("threading"))
 
 
 def _of_uwsgi() -> Serving | None:
@@ -187,7 +218,10 @@ def _daphne(_: Sequence[str]) -> Serving:
 
 def _uvicorn(arguments: Sequence[str]) -> Serving:
     said = _parsed(arguments)
-    return Serving(mode=WSGI if _interface("UVICORN", said) == WSGI else "asgi", workers=_workers(said))
+    return Serving(
+        mode=WSGI if _interface("UVICORN", said) == WSGI else "asgi",
+        workers=_workers(said, "UVICORN_WORKERS", SHARED_WORKERS),
+    )
 
 
 def _granian(arguments: Sequence[str]) -> Serving:
@@ -196,7 +230,7 @@ def _granian(arguments: Sequence[str]) -> Serving:
     modes = {"asgi": "asgi", "asginl": "asgi", WSGI: WSGI}
     mode = modes.get(_interface("GRANIAN", said), UNKNOWN)
     idle = said.blocking_threads_idle_timeout or os.environ.get("GRANIAN_BLOCKING_THREADS_IDLE_TIMEOUT", GRANIAN_IDLE)
-    return Serving(mode=mode, workers=_workers(said), idle_seconds=idle if mode == WSGI else "")
+    return Serving(mode=mode, workers=_workers(said, "GRANIAN_WORKERS"), idle_seconds=idle if mode == WSGI else "")
 
 
 def _interface(program: str, said: argparse.Namespace) -> str:
@@ -224,7 +258,9 @@ def _gunicorn(arguments: Sequence[str]) -> Serving:
     threads = max(1, said.threads or 1)
     mode = _mode(said.worker_class, threads)
     late = mode == "gevent" and said.preload
-    return Serving(mode=mode, workers=_workers(said), threads=threads, preload=said.preload, late_patch=late)
+    return Serving(
+        mode=mode, workers=_workers(said, SHARED_WORKERS), threads=threads, preload=said.preload, late_patch=late
+    )
 
 
 def _waitress(arguments: Sequence[str]) -> Serving:
@@ -251,12 +287,11 @@ def _words(command: str) -> list[str]:
         return []
 
 
-def _workers(said: argparse.Namespace) -> int:
-    """As many as are asked for; gunicorn and uvicorn ask WEB_CONCURRENCY where their arguments say nothing."""
-    if said.workers:
-        return max(1, int(said.workers))
+def _workers(said: argparse.Namespace, *variables: str) -> int:
+    """As many as the arguments say or, where they say nothing, the first of these variables that is set."""
+    said_by_variables = (os.environ.get(name, "") for name in variables)
     try:
-        return max(1, int(os.environ.get("WEB_CONCURRENCY", "1")))
+        return max(1, int(said.workers or next(filter(None, said_by_variables), "1")))
     except ValueError:
         return 1
 

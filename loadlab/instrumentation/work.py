@@ -21,6 +21,7 @@ from loadlab.model.metrics import UnitKind
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
+    from weakref import ref
 
     from loadlab.instrumentation.row import Row
 # Values of a unit's `state`. A request is coming until Django answers it, and runs until its response is ready.
@@ -34,7 +35,7 @@ class Work(dict[str, object]):
     The rest are attributes: each request reads and sets a dozen of them, and a key would take three times as long.
     """
 
-    __slots__ = ("key", "maker", "name", "pair", "request", "state", "unnamed", "within")
+    __slots__ = ("key", "maker", "name", "pair", "request", "state", "unnamed", "users", "within")
 
     state: int
     pair: int  # how far the cells of its kind are from those of requests
@@ -44,6 +45,7 @@ class Work(dict[str, object]):
     unnamed: list[Row] | None  # of a request without a name yet: the rows of connections that it has used
     key: object  # of a unit that `begin` has begun, and of no other
     within: Work | None  # of such a one: the request whose thread it takes, if any
+    users: list[ref[Any]]  # of such a one: the wrappers whose connections it has used, each an Accounting
 
 
 _work: ContextVar[Work | None] = ContextVar("loadlab_work", default=None)
@@ -88,15 +90,23 @@ def begin(kind: UnitKind, key: object, name: str = "") -> None:
     work.name = name
     work.key = key
     work.within = before if before is not None and not hasattr(before, "key") else None
+    work.users = []
     become(work)
 
 
 def end(key: object) -> None:
-    """End the unit of this key, if the caller works for it: what comes now is the request's, or outside of units."""
+    """End the unit of this key, if the caller works for it: what comes now is the request's, or outside of units.
+
+    Of a request, Django is told that it has ended. Not every library tells it so of a task.
+    """
     work = present()
     if work is not None and getattr(work, "key", None) == key:
         work.state = ENDED
         become(work.within)
+        if not running():
+            for user in work.users:
+                if (wrapper := user()) is not None:
+                    wrapper.unit_ended(work)
 
 
 def nameless(*_: object) -> str:

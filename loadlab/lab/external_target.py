@@ -13,7 +13,7 @@ from loadlab.lab.settling import Patience
 from loadlab.lab.target import Sample
 from loadlab.lab.validity import Disturbance
 from loadlab.model.causes import Cause
-from loadlab.model.counts import ConnectionCounts, Side, reconcile
+from loadlab.model.counts import ConnectionCounts, SideCounts, reconcile
 from loadlab.model.growth import restarts, sessions_between
 from loadlab.model.holders import by_holder
 from loadlab.probes import ProbeContext
@@ -157,8 +157,8 @@ class RunningExternal:
     def agrees(self, now: Sample) -> bool:
         """Whether PostgreSQL has counted what the target has, as far as it was asked and can tell."""
         grown = now.counts - self.before.counts
-        judge = Side(opened=sessions_between(self.before.values, now.values), open=now.backends)
-        return not reconcile(Side(opened=grown.opened, open=grown.open), judge)
+        judge = SideCounts(opened=sessions_between(self.before.values, now.values), open=now.backends)
+        return not reconcile(SideCounts(opened=grown.opened, open=grown.open), judge)
 
     def by_alias(self) -> dict[str, ConnectionCounts]:
         return {}

@@ -14,8 +14,9 @@ from loadlab.lab.sides import suitable_sides, told_of
 from loadlab.lab.suitability import notes, other_databases
 from loadlab.lab.tables import make_ready
 from loadlab.scrape import require_address, token_of
-from loadlab.services.embedded import TARGET, embedded, programs
+from loadlab.services.embedded import TARGET, embedded
 from loadlab.services.external_database import connect_to, external_database
+from loadlab.services.postgresql_programs import programs
 from loadlab.store.layout import LOCUST_LOG, POSTGRESQL_LOG
 from loadlab.system.processes import Register, withhold
 

@@ -22,11 +22,11 @@ from loadlab.lab.validity import LEAST_UNSEEN_SECONDS, Disturbance, stood_still
 from loadlab.model.causes import Cause
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from loadlab.lab.generator import RunningLoad
     from loadlab.lab.lab import Lab
-    from loadlab.lab.target import RunningTarget, Sampling, Target
+    from loadlab.lab.target import RunningTarget, Sample, Sampling, Target
     from loadlab.load.generator.contract import LoadResult
     from loadlab.load.generator.ticker import Pause
     from loadlab.model.case import Case
@@ -61,6 +61,110 @@ class _Preparation:
             self.target.prepare(*self.following)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _UnderLoad:
+    """What was read from the start of the window until all was at rest."""
+
+    start: Sample
+    end: Sample
+    at_rest: Sample
+    fault: FaultSeen | None
+    lost: Sequence[Disturbance]
+    result: LoadResult | None
+    settle_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Observation:
+    """Watches one load; `burst` begins another one after a quiet spell, `happening` is the fault of the case."""
+
+    running: RunningTarget
+    drive: RunningLoad
+    plan: Plan
+    follower: Follower | None
+    preparation: _Preparation
+    burst: Callable[[], RunningLoad]
+    happening: Happening | None
+
+    def until_rest(self) -> Observed:
+        """From the load's start until all is at rest, also after quiet spells."""
+        running, window = self.running, self.plan.window
+        with (
+            running.observing(self.drive.pid, window.end + ANSWER_SECONDS) as sampling,
+            Ticking() as ticking,
+            self._sampler(sampling) as sampler,
+        ):
+            load = self._under_load()
+        spells = quiet_spells(load.at_rest, load.result, running, self.plan.quiet_spells, self.burst)
+        still = _still(ticking.longest(*window.after(self.drive.started)), window)
+        return Observed(
+            before=running.before,
+            start=load.start,
+            end=load.end,
+            at_rest=spells.at_rest,
+            bursts=spells.bursts,
+            by_alias=running.by_alias(),
+            result=load.result,
+            series=sampler.series(),
+            settle_seconds=load.settle_seconds,
+            stopped=running.stops,
+            disturbances=(*load.lost, *still, *spells.lost, *self._unseen(sampler, load.fault)),
+            fault=load.fault,
+        )
+
+    def _under_load(self) -> _UnderLoad:
+        running = self.running
+        sleep_until(self.drive.started + self.plan.window.start)
+        start = running.sample("at the start of the window")
+        fault = self._through_window()
+        lost = running.lost()
+        end = running.sample("at the end of the window")
+        self.preparation.window_ended()
+        result = self.drive.wait()
+        self.preparation.load_ended()
+        ended = time.monotonic()
+        # The server still answers what its clients have asked before they went, and a closed backend takes a moment.
+        at_rest = settled(running.sides, running.agrees, running.patience)
+        settle_seconds = time.monotonic() - ended
+        return _UnderLoad(
+            start=start,
+            end=end,
+            at_rest=at_rest,
+            fault=fault,
+            lost=lost,
+            result=result,
+            settle_seconds=settle_seconds,
+        )
+
+    def _through_window(self) -> FaultSeen | None:
+        """Do what is planned until the end of the window; returns when the fault of the case came."""
+        window, started = self.plan.window, self.drive.started
+        seen = self.happening.within(window) if self.happening else None
+        sleep_until(started + (window.start + window.end) / 2)
+        with faulted(self.plan, "at_instant", self.running.fault_context):
+            sleep_until(started + window.end)
+        if self.happening:
+            self.running.reconnect()
+        return seen
+
+    def _sampler(self, sampling: Sampling) -> Sampler:
+        running, drive, follower = self.running, self.drive, self.follower
+
+        def follow(highest: Mapping[str, float]) -> None:
+            if follower is not None:
+                now = sampling.latest()
+                follower.seen(now.values, highest, now.counts - running.before.counts, now.pooler, drive.counts())
+
+        return Sampler(sampling.levels, drive.started, follow if follower else None, running.rate)
+
+    def _unseen(self, sampler: Sampler, seen: FaultSeen | None) -> list[Disturbance]:
+        """What kept the lab from seeing the target; while a fault lasts, that may be what it does."""
+        window = self.plan.window
+        fault = under(self.happening.planned, seen) if self.happening else None
+        parts = fault.seen(window) if fault else [window]
+        return [one for part in parts for one in self.running.unseen(sampler, part)]
+
+
 def run_trial(case: Case, step: Step, lab: Lab, target: Target, following: tuple[Case, Step] | None = None) -> Trial:
     """Measure one case once; the target is prepared for the trial that is `following`, once the window is over.
 
@@ -76,10 +180,16 @@ def run_trial(case: Case, step: Step, lab: Lab, target: Target, following: tuple
         follower = _follower(step, running, lab)
         with faulted(lab.plan, "before_window", running.fault_context):
             drive = lab.generator.begin(load_request(case, step, lab.plan, running.url, lab.scratch))
-            again = partial(lab.generator.begin, burst_request(case, step, lab.plan, running.url, lab.scratch))
-            happening = _happening(case, step, running, lab, drive)
-            preparation = _Preparation(case, target, following)
-            observed = _observe(running, drive, lab.plan, follower, preparation, again, happening)
+            observation = _Observation(
+                running=running,
+                drive=drive,
+                plan=lab.plan,
+                follower=follower,
+                preparation=_Preparation(case, target, following),
+                burst=partial(lab.generator.begin, burst_request(case, step, lab.plan, running.url, lab.scratch)),
+                happening=_happening(case, step, running, lab, drive),
+            )
+            observed = observation.until_rest()
         _explain(running, step, observed.result, lab)
         stopping = time.monotonic()
         after_stop = running.stop(observed.at_rest)
@@ -117,88 +227,6 @@ def _explain(running: RunningTarget, step: Step, result: LoadResult | None, lab:
         lab.explanations[step.order] = why
 
 
-def _observe(  # noqa: PLR0913, PLR0917  each is a separate noun
-    running: RunningTarget,
-    drive: RunningLoad,
-    plan: Plan,
-    follower: Follower | None,
-    preparation: _Preparation,
-    again: Callable[[], RunningLoad],
-    happening: Happening | None,
-) -> Observed:
-    """Watch a load from its start until all is at rest, also after quiet spells; `again` begins a burst."""
-    window = plan.window
-    with (
-        running.observing(drive.pid, window.end + ANSWER_SECONDS) as sampling,
-        Ticking() as ticking,
-        _sampler(running, sampling, drive, follower) as sampler,
-    ):
-        sleep_until(drive.started + window.start)
-        start = running.sample("at the start of the window")
-        fault = _through_window(running, drive, plan, happening)
-        lost = running.lost()
-        end = running.sample("at the end of the window")
-        preparation.window_ended()
-        result = drive.wait()
-        preparation.load_ended()
-        ended = time.monotonic()
-        # The server still answers what its clients have asked before they went, and a closed backend takes a moment.
-        at_rest = settled(running.sides, running.agrees, running.patience)
-        settle_seconds = time.monotonic() - ended
-    spells = quiet_spells(at_rest, result, running, plan.quiet_spells, again)
-    pause = ticking.longest(*window.after(drive.started))
-    return Observed(
-        before=running.before,
-        start=start,
-        end=end,
-        at_rest=spells.at_rest,
-        bursts=spells.bursts,
-        by_alias=running.by_alias(),
-        result=result,
-        series=sampler.series(),
-        settle_seconds=settle_seconds,
-        stopped=running.stops,
-        disturbances=(
-            *lost,
-            *_still(pause, window),
-            *spells.lost,
-            *_unseen(running, sampler, window, happening, fault),
-        ),
-        fault=fault,
-    )
-
-
-def _through_window(
-    running: RunningTarget, drive: RunningLoad, plan: Plan, happening: Happening | None
-) -> FaultSeen | None:
-    """Do what is planned until the end of the window; returns when the fault of the case came."""
-    window = plan.window
-    seen = happening.within(window) if happening else None
-    sleep_until(drive.started + (window.start + window.end) / 2)
-    with faulted(plan, "at_instant", running.fault_context):
-        sleep_until(drive.started + window.end)
-    if happening:
-        running.reconnect()
-    return seen
-
-
-def _unseen(
-    running: RunningTarget, sampler: Sampler, window: Window, happening: Happening | None, seen: FaultSeen | None
-) -> list[Disturbance]:
-    """What kept the lab from seeing the target; while a fault lasts, that may be what it does."""
-    fault = under(happening.planned, seen) if happening else None
-    return [one for part in (fault.seen(window) if fault else [window]) for one in running.unseen(sampler, part)]
-
-
 def _still(pause: Pause, window: Window) -> list[Disturbance]:
     told = stood_still("loadlab itself", [pause], window, LEAST_UNSEEN_SECONDS)
     return [Disturbance(Cause.LAB_STOOD_STILL, told)] if told else []
-
-
-def _sampler(running: RunningTarget, sampling: Sampling, drive: RunningLoad, follower: Follower | None) -> Sampler:
-    def follow(highest: Mapping[str, float]) -> None:
-        if follower is not None:
-            now = sampling.latest()
-            follower.seen(now.values, highest, now.counts - running.before.counts, now.pooler, drive.counts())
-
-    return Sampler(sampling.levels, drive.started, follow if follower else None, running.rate)

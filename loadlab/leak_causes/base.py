@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from loadlab.model.durations import elapsed
-from loadlab.model.holders import START_UP, Holder
+from loadlab.model.holders import START_UP, UNHELD, Holder
 from loadlab.model.text import plural
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class LeakCause(ABC):
 
 def ours(listing: Listing) -> Connections:
     """Those of the project itself."""
-    return tuple(one for one in listing.connections if one.holder is not Holder.NOT_OURS)
+    return tuple(one for one in listing.connections if one.holder not in UNHELD)
 
 
 def is_abandoned(connection: OpenConnection) -> bool:

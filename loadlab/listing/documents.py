@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from loadlab.leak_causes import LEAK_CAUSES, named, verdict
 from loadlab.model.holders import Holder
-from loadlab.model.open_connections import AliasSettings, Listing, OpenConnection, Session, Unit
+from loadlab.model.open_connections import AliasSettings, EndedConnection, Listing, OpenConnection, Session, Unit
 from loadlab.model.text import one_line
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def _aliases(said: object) -> Mapping[str, AliasSettings]:
     return {_text(alias): _made(AliasSettings, settings) for alias, settings in said.items()}
 
 
-_KINDS: Final[tuple[type[Any], ...]] = (Listing, AliasSettings, OpenConnection, Session, Unit)
+_KINDS: Final[tuple[type[Any], ...]] = (Listing, AliasSettings, EndedConnection, OpenConnection, Session, Unit)
 _BY_TYPE: Final[Mapping[str, Callable[[object], Any]]] = {
     "str": _text,
     "int": _whole,
@@ -166,6 +166,7 @@ _BY_TYPE: Final[Mapping[str, Callable[[object], Any]]] = {
     "tuple[int, ...]": _each(_whole),
     "tuple[str, ...]": _each(_text),
     "tuple[OpenConnection, ...]": _each(_of(OpenConnection)),
+    "tuple[EndedConnection, ...]": _each(_of(EndedConnection)),
     "Mapping[str, AliasSettings]": _aliases,
 }
 

@@ -17,7 +17,7 @@ from loadlab.model.text import plural
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from loadlab.listing.sessions import Activity, Backend
+    from loadlab.listing.sessions import Backend, DatabaseSessions
     from loadlab.model.open_connections import Listing
 
     Rows = list[tuple[int, OpenConnection]]
@@ -30,20 +30,20 @@ POSTGRESQL: Final = "postgresql"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Asked:
+class DatabaseReading:
     """What a database said, of the connections of `aliases`; None where it is not known whose database it is.
 
     The listing was read so many seconds `before` and `after` that. `pooled`: the question went through a pooler.
     """
 
-    activity: Activity
+    sessions: DatabaseSessions
     aliases: tuple[str, ...] | None = None
     before: float
     after: float
     pooled: bool = False
 
 
-def joined(before: Listing, after: Listing, asked: Sequence[Asked]) -> Listing:
+def joined(before: Listing, after: Listing, asked: Sequence[DatabaseReading]) -> Listing:
     """The later of two listings, with what databases have said between them.
 
     Only both together tell whose a session is: a connection may have been closed in between, or opened.
@@ -56,7 +56,7 @@ def joined(before: Listing, after: Listing, asked: Sequence[Asked]) -> Listing:
         after,
         connections=worst_first([*ours, *others]),
         asked=bool(asked),
-        limit=min((one.activity.limit for one in asked), default=None),
+        limit=min((one.sessions.limit for one in asked), default=None),
         notes=(*after.notes, *(note for join in joins for note in join.notes())),
     )
 
@@ -64,12 +64,13 @@ def joined(before: Listing, after: Listing, asked: Sequence[Asked]) -> Listing:
 class _Join:
     """One database's sessions, and the connections that may be theirs: each by its place in the listing."""
 
-    def __init__(self, before: Listing, after: Listing, asked: Asked) -> None:
+    def __init__(self, before: Listing, after: Listing, asked: DatabaseReading) -> None:
         self._asked = asked
-        self._by_pid = {backend.pid: backend for backend in asked.activity.backends}
+        self._by_pid = {backend.pid: backend for backend in asked.sessions.backends}
         self._rows = {alias: rows for alias in self._candidates(after) if (rows := _rows_of(alias, after))}
         # Behind a pooler, sessions outlive the connections that they served: also where none is open now.
-        self._pooled = [alias for alias in self._candidates(after) if self._is_pooled(self._rows.get(alias, []))]
+        self._numbers = {alias: _numbers_of(alias, after) for alias in self._candidates(after)}
+        self._pooled = [alias for alias in self._numbers if self._is_pooled(alias)]
         found = {alias: self._found(rows) for alias, rows in self._rows.items() if alias not in self._pooled}
         self._found_of = {alias: one for alias, one in found.items() if self._is_here(alias, one)}
         self._strange = [alias for alias in found if alias not in self._found_of]
@@ -83,9 +84,17 @@ class _Join:
         of_postgresql = [alias for alias, one in listing.aliases.items() if one.vendor == POSTGRESQL]
         return of_postgresql or dict.fromkeys(one.alias for one in listing.connections)
 
-    def _is_pooled(self, rows: Rows) -> bool:
-        impossible = sum(not 0 <= one.backend <= LARGEST_PID for _, one in rows)
-        return self._asked.pooled or 2 * impossible > len(rows)
+    def _is_pooled(self, alias: str) -> bool:
+        numbers = self._numbers[alias]
+        impossible = sum(not 0 <= number <= LARGEST_PID for number in numbers)
+        return self._asked.pooled or 2 * impossible > len(numbers)
+
+    @property
+    def _not_told(self) -> bool:
+        """Whether nothing of the project tells a pooler's sessions from those of other programs."""
+        if self._asked.aliases is not None or self._found_of:
+            return False
+        return not self._numbers or not all(map(any, self._numbers.values()))
 
     def _found(self, rows: Rows) -> dict[int, Backend]:
         found = ((number, self._session_of(one, -self._asked.after)) for number, one in rows)
@@ -126,11 +135,12 @@ class _Join:
     def others(self) -> Iterator[OpenConnection]:
         """Sessions that no process of the project has; none where that cannot be told."""
         alias = next(iter([*self._found_of, *(self._asked.aliases or ())]), "")
+        holder = Holder.NOT_TOLD if self._not_told else Holder.NOT_OURS
         for backend in self._strangers():
             if not self._is_new(backend):
                 yield OpenConnection(
                     alias=alias,
-                    holder=Holder.NOT_OURS,
+                    holder=holder,
                     backend=backend.pid,
                     opened_seconds=backend.seconds,
                     used_seconds=backend.session.state_seconds,
@@ -140,14 +150,14 @@ class _Join:
     def _strangers(self) -> list[Backend]:
         if self._pooled or (self._strange and not self._found_of):
             return []
-        return [backend for backend in self._asked.activity.backends if backend.pid not in self._ours]
+        return [backend for backend in self._asked.sessions.backends if backend.pid not in self._ours]
 
     def _is_new(self, backend: Backend) -> bool:
         """Whether it began after the first reading, so that one of ours may have been opened and closed unseen."""
         return backend.seconds is not None and backend.seconds < self._asked.before + BEGINNING_SECONDS
 
     def notes(self) -> Iterator[str]:
-        seen = self._asked.activity
+        seen = self._asked.sessions
         for alias in self._pooled:
             yield (
                 f"{alias}: a pooler is between the project and the database, and has its own numbers for connections."
@@ -159,10 +169,15 @@ class _Join:
                 f"{alias}: none of its connections is among the sessions of database {seen.database}. A pooler may be"
                 " in between, or another database was asked; so no session is called not ours."
             )
+        if self._strangers() and self._not_told:
+            yield (
+                f"No process of the project has a connection to tell by: the sessions of database {seen.database} may"
+                " be of a pooler that the project uses. Have the site answer a request that queries, and list again."
+            )
         yield from self._notes_of_sessions()
 
     def _notes_of_sessions(self) -> Iterator[str]:
-        seen = self._asked.activity
+        seen = self._asked.sessions
         for alias in self._found_of:
             if gone := len(self._gone(alias)):
                 yield f"{alias}: the database has ended {plural(gone, 'connection')} that the project still holds."
@@ -183,6 +198,12 @@ class _Join:
 
 def _rows_of(alias: str, listing: Listing) -> Rows:
     return [(number, one) for number, one in enumerate(listing.connections) if one.alias == alias]
+
+
+def _numbers_of(alias: str, listing: Listing) -> list[int]:
+    """The database's numbers of its open connections or, where none is open, of those that were closed last."""
+    numbers = [one.backend for one in listing.connections if one.alias == alias]
+    return numbers or [one.backend for one in listing.ended if one.alias == alias]
 
 
 def _older_by(backend: Backend, one: OpenConnection, since_seconds: float) -> float:

@@ -29,5 +29,6 @@ def merged(listings: Mapping[str, Listing]) -> Listing:
         connections=worst_first(replace(row, host=host) for host, one in found.items() for row in one.connections),
         aliases={alias: said for one in reversed(found.values()) for alias, said in one.aliases.items()},
         server=next((one.server for one in found.values() if one.server), ""),
+        ended=tuple(row for one in found.values() for row in one.ended),
         notes=(*(f"{host}: {note}" for host, one in found.items() for note in one.notes), *notes),
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from loadlab.listing.options import BY
 from loadlab.listing.ordering import worst_first
-from loadlab.model.holders import Holder
+from loadlab.model.holders import UNHELD, Holder
 from loadlab.model.metrics import UnitKind
 
 if TYPE_CHECKING:
@@ -88,11 +88,11 @@ def _holder_title(one: OpenConnection) -> str:
 
 
 def _opener_title(one: OpenConnection) -> str:
-    return one.holder.title if one.holder is Holder.NOT_OURS else f"opened by {unit_title(one.opened_by)}"
+    return one.holder.title if one.holder in UNHELD else f"opened by {unit_title(one.opened_by)}"
 
 
 def _process_title(one: OpenConnection) -> str:
-    return one.holder.title if one.holder is Holder.NOT_OURS else f"process {process_title(one)}"
+    return one.holder.title if one.holder in UNHELD else f"process {process_title(one)}"
 
 
 # By what connections can be grouped.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from loadlab.leak_causes import verdict
 from loadlab.listing.rows import process_title, sections, unit_title
 from loadlab.model.durations import elapsed
-from loadlab.model.holders import Holder
+from loadlab.model.holders import UNHELD, Holder
 from loadlab.model.text import one_line, printable
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def _count(row: Connections) -> str:
 
 
 def _unit(one: OpenConnection, title: str) -> str:
-    return MISSING if one.holder is Holder.NOT_OURS else title
+    return MISSING if one.holder in UNHELD else title
 
 
 def _used_by(row: Connections) -> str:
@@ -127,7 +127,7 @@ def _one_or_count(row: Connections, read: Callable[[OpenConnection], str], noun:
 
 
 def _process(one: OpenConnection) -> str:
-    return MISSING if one.holder is Holder.NOT_OURS else process_title(one)
+    return MISSING if one.holder in UNHELD else process_title(one)
 
 
 def _backend(one: OpenConnection) -> str:
@@ -148,7 +148,7 @@ def _span(seconds: Sequence[float | None]) -> str:
 
 
 def _served(row: Connections) -> str:
-    if row[0].holder is Holder.NOT_OURS:
+    if row[0].holder in UNHELD:
         return MISSING
     least, most = min(one.served for one in row), max(one.served for one in row)
     return f"{least:,}" if least == most else f"{least:,} to {most:,}"

@@ -211,7 +211,6 @@ class Application:
     app_cpu_per_connect: float | None = None
     database_cpu_per_connect: float | None = None
     app_cpu_per_request: float | None = None
-    database_cpu_per_request: float | None = None
     idle_backend_bytes: float | None = None
     client_bytes: float | None = None
     restart_seconds: float | None = None
@@ -288,7 +287,7 @@ class Keeping:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Database:
+class DatabaseLimits:
     """What PostgreSQL allows: `reserved` of `max_connections` are for superusers and others than this fleet."""
 
     __pydantic_config__ = STRICT
@@ -310,7 +309,7 @@ class Scene:
 
     hosts: int
     rates: Rates
-    database: Database
+    database: DatabaseLimits
     balance: Balance = "random"
     ends: tuple[ProcessesEnd, ...] = ()
     outages: tuple[Outage, ...] = ()

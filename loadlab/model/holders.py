@@ -22,6 +22,7 @@ class Holder(IntEnum):
     POOL = 4  # its pool may lend it
     UNKNOWN = 5  # of a process of an earlier loadlab
     NOT_OURS = 6  # no process of this project has it; only the database knows of it
+    NOT_TOLD = 7  # the same, and a pooler that the project uses may have it
 
     @property
     def label(self) -> str:
@@ -32,7 +33,7 @@ class Holder(IntEnum):
         return _TITLES[self]
 
 
-_LABELS: Final = ("leaked", "outside", "in_use", "idle", "pool_idle", "unknown", "not_ours")
+_LABELS: Final = ("leaked", "outside", "in_use", "idle", "pool_idle", "unknown", "not_ours", "not_told")
 _TITLES: Final = (
     "dead thread: leaked",
     "outside any request",
@@ -41,8 +42,10 @@ _TITLES: Final = (
     "pool, idle",
     "not known",
     "not ours",
+    "not ours, or of a pooler that the project uses",
 )
-COUNTED: Final = tuple(holder for holder in Holder if holder is not Holder.NOT_OURS)  # by the project's own metrics
+UNHELD: Final = (Holder.NOT_OURS, Holder.NOT_TOLD)  # by any process of the project
+COUNTED: Final = tuple(holder for holder in Holder if holder not in UNHELD)  # by the project's own metrics
 
 
 def by_holder(holders: Mapping[str, int]) -> dict[str, int]:

@@ -90,6 +90,14 @@ Connections = tuple[OpenConnection, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class EndedConnection:
+    """What is left of a connection that has been closed: `backend` is the number that its driver was told for it."""
+
+    alias: str
+    backend: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class AliasSettings:
     """What the project's settings say of one entry of DATABASES: `max_age` in seconds, None for unlimited."""
 
@@ -106,6 +114,7 @@ class Listing:
     known. `asked` says whether the database was asked: only then is there a `session`, or a connection that is not
     ours. `limit` is how many sessions the database accepts from programs like this one, in all; None when not known.
     `notes` are sentences on what could not be read or told. Listings of the same ledgers have the same `place`.
+    `ended` is the last connection that each process has closed, for each alias: its number tells of a pooler.
     """
 
     at: float
@@ -116,6 +125,7 @@ class Listing:
     limit: int | None = None
     notes: tuple[str, ...] = ()
     place: str = ""
+    ended: tuple[EndedConnection, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

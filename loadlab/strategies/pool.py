@@ -21,6 +21,7 @@ class Pool(Strategy):
         "opens min_size connections per process at once, used or not",
         "requests beyond max_size wait, and fail after the timeout",
         "a thread that ends without close() takes its connection of the pool for ever; close_on_thread_exit settles it",
+        "with health checks, a request waits 1 s, then 2, 4, …, for each lost connection that it meets after the first",
     )
     packages: ClassVar[tuple[str, ...]] = ("psycopg-pool",)
     refused: ClassVar[Mapping[str, str]] = {

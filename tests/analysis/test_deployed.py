@@ -13,6 +13,7 @@ from loadlab.model.case import EXTERNAL, Case
 from loadlab.model.config import Config
 from loadlab.model.counts import ConnectionCounts, Identity, Mismatch
 from loadlab.model.samples import CpuSeconds, Trial
+from loadlab.report.prose.answer import BY_GROWTH
 
 from . import said
 
@@ -64,7 +65,7 @@ def test_it_says_what_was_seen_and_recommends_nothing() -> None:
     assert findings.comparisons == ()
     figures, advice = said.answer(findings)
     assert figures.startswith("age 60, 8 users, client keep-alive off: 200 requests/s, median response 10")
-    assert figures.endswith("at most 5 connections open, and no leak seen.")
+    assert figures.endswith(f"at most 5 connections open, and no leak seen ({BY_GROWTH}).")
     assert "loadlab compare" in advice
 
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import pytest
 from command_line import SMALL_PLAN, CommandLine, Outcome, Started, trials_in
 
-from loadlab.cli._signals import stoppable
 from loadlab.store.folder import RunFolder
+from loadlab.system.signals import stoppable
 
 if TYPE_CHECKING:
     from pathlib import Path

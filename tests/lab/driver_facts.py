@@ -171,8 +171,8 @@ def prepared() -> list[int]:
     return counted
 
 
-def _pool(**options: Any) -> Any:
-    connection = wrapper(OPTIONS={"pool": options})
+def _pool(*, checked: bool = False, **options: Any) -> Any:
+    connection = wrapper(CONN_HEALTH_CHECKS=checked, OPTIONS={"pool": options})
     return connection, connection.pool
 
 
@@ -190,6 +190,26 @@ def lifetime() -> list[bool]:
         until(lambda: judge(backends(pid)) == 0)
     connection.close_pool()
     return [outlived, True]
+
+
+def failed_checks() -> list[Any]:
+    """What a query meets when a pool's only connection is lost, or both of two; and how many are lendable then."""
+    met: list[Any] = []
+    with a_judge() as judge:
+        for size, seconds in ((1, PATIENCE_SECONDS), (2, 0.5)):
+            connection, pool = _pool(checked=True, min_size=size, max_size=size, timeout=seconds)
+            pool.open(wait=True)
+            judge(f"SELECT count(pg_terminate_backend(pid)) {SESSIONS.partition(' count(*) ')[2]}")
+            until(lambda: judge(SESSIONS) == 0)
+            try:
+                met.append(asked(connection, "SELECT 1"))
+            except Exception as error:  # noqa: BLE001  which one is the question
+                met.append(type(error.__cause__).__name__)
+                until(lambda size=size, pool=pool: pool.get_stats()["pool_available"] == size)  # type: ignore[misc]
+                met.append(size)
+            connection.close()
+            connection.close_pool()
+    return met
 
 
 def session_state() -> list[Any]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-from contextlib import contextmanager
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING
 
+from answering import answering
 from every import every
 
 from loadlab.lab.hopeless import SSL_REDIRECT, explanation, first_error, nothing_succeeded
@@ -17,33 +15,7 @@ from loadlab.settings_override.configuration import FIRST_ERROR
 from loadlab.system.ports import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
-
-
-@contextmanager
-def site(location: str = "") -> Iterator[str]:
-    """The address of a site that answers all with 200, or redirects all."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(301 if location else 200)
-            if location:
-                self.send_header("Location", location)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/start/"
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 def failing(failed: tuple[float, ...]) -> LoadResult:
@@ -87,7 +59,7 @@ ValueError: of the other worker
 
 def test_a_redirect_to_https_is_named() -> None:
     refused = replace(failing((1.0,)), failures={"SSLError": 1}, examples={"SSLError": "no TLS"})
-    with site("https://shop.example/") as url:
+    with answering(lambda _: (301, ""), {"Location": "https://shop.example/"}) as url:
         assert explanation(url, NO_RESULT).endswith(f"GET {url} leads to https://shop.example/.")
         assert explanation(url, NO_RESULT, ssl_redirect=True).endswith(SSL_REDIRECT)
         said = explanation(url, refused, ssl_redirect=True)
@@ -95,6 +67,6 @@ def test_a_redirect_to_https_is_named() -> None:
 
 
 def test_a_slow_site_is_told_from_one_that_is_not_there() -> None:
-    with site() as url:
+    with answering(lambda _: (200, "")) as url:
         assert "was answered after" in explanation(url, NO_RESULT)
     assert "came to nothing either: ConnectionRefusedError" in explanation(f"http://127.0.0.1:{free_port()}", NO_RESULT)

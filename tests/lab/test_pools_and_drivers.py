@@ -6,16 +6,14 @@ A test that fails here after an upgrade says that the page, and what loadlab adv
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from patience import await_that
+from programs import output_of
 
 from loadlab.lab.fixture import postgres_fixture
 from loadlab.store.layout import POSTGRESQL_LOG
@@ -27,21 +25,21 @@ if TYPE_CHECKING:
 
 PROGRAM: Final = Path(__file__).with_name("driver_facts.py")
 OF_BOTH: Final = ("timeouts", "error_at_age_0", "isolation")
-OF_PSYCOPG: Final = ("close_inside_atomic", "in_event_loop", "prepared", "session_state", "requests_waiting")
+OF_PSYCOPG: Final = (
+    "close_inside_atomic",
+    "in_event_loop",
+    "prepared",
+    "session_state",
+    "requests_waiting",
+    "failed_checks",
+)
 SLOW: Final = ("lifetime", "insensitive")  # they wait for what does not happen
 
 
 def found_out(lab: Lab, driver: str, facts: tuple[str, ...]) -> dict[str, Any]:
-    given = {"driver": driver, "entry": lab.database.django(), "facts": facts}
-    done = subprocess.run(
-        [sys.executable, str(PROGRAM), json.dumps(given)],
-        env={**os.environ, **lab.database.environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    given = {"driver": driver, "facts": facts}
+    told = output_of(PROGRAM, given, lab)
+    found: dict[str, Any] = json.loads(told.splitlines()[-1])
     return found
 
 
@@ -108,6 +106,10 @@ def test_nothing_is_prepared_without_server_side_binding(facts: Any) -> None:
 
 def test_the_state_of_a_session_goes_to_the_next_borrower(facts: Any) -> None:
     assert facts("psycopg")["session_state"] == ["77s", 0, 1]
+
+
+def test_a_request_waits_for_each_lost_connection_after_the_first(facts: Any) -> None:
+    assert facts("psycopg")["failed_checks"] == [1, "PoolTimeout", 2]
 
 
 def test_psycopg_pool_counts_those_as_waiting_who_were_refused(facts: Any) -> None:

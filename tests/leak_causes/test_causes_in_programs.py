@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 from holding_project import command, gunicorn, holding_project, later
+from laboratory import open_sessions
 from leaking_site import aged, leaking_site
 from modes import choice
 from patience import await_that
@@ -130,6 +131,19 @@ def test_a_pool_counts_on_connections_that_were_lost_and_collected(lab: Lab, tmp
 
 
 @pytest.mark.slow
+def test_what_the_maker_of_a_pool_has_lost_stays_open(lab: Lab, tmp_path: Path) -> None:
+    """The greenlet of the first query in the process makes the pool, which refers to its wrapper."""
+    pool = {"min_size": 0, "max_size": 4}
+    with holding_project(lab, tmp_path, GEVENT, max_age=0, pool=pool, HOLDING_KEEPS_GARBAGE="1") as project:
+        project.ask("/job/", EACH)
+        project.await_causes(lent_by_pool_and_lost=EACH)
+        project.ask("/collected/")
+        project.await_open(1)
+        cause = project.await_causes(lent_by_pool_and_lost=1)["lent_by_pool_and_lost"]
+        assert cause.openers == (("holding.asking.ask", 1),)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["threaded", "gevent", "asgi"])
 def test_nothing_is_kept_in_a_leaking_site_without_such_a_tool(lab: Lab, tmp_path: Path, mode: str) -> None:
     with leaking_site(lab, tmp_path, choice(mode), aged(600), garbage=True) as site, ThreadPoolExecutor(1) as clients:
@@ -189,10 +203,4 @@ def test_what_a_forked_child_closes_for_itself_alone_stays_open(
     with holding_project(lab, tmp_path, ["-c", FORKS, child]) as project:
         await_that(lambda: "forked" in project.log(), project.log)
         project.await_open(left)
-        await_that(lambda: sessions(lab) == left, project.log)
-
-
-def sessions(lab: Lab) -> int:
-    lab.cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = %s", [lab.database.name])
-    (count,) = lab.cursor.fetchone() or (0,)
-    return int(count)
+        await_that(lambda: open_sessions(lab) == left, project.log)

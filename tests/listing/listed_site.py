@@ -121,9 +121,11 @@ class ListedSite:
 
 
 @contextmanager
-def listed_site(database: Database, cursor: Any, folder: Path, *options: str) -> Iterator[ListedSite]:
-    """Served by runserver with these options, and CONN_MAX_AGE=600."""
-    entry = {**database.django(), "CONN_MAX_AGE": 600}
+def listed_site(
+    database: Database, cursor: Any, folder: Path, *options: str, max_age: int = 600
+) -> Iterator[ListedSite]:
+    """Served by runserver with these options, and this CONN_MAX_AGE."""
+    entry = {**database.django(), "CONN_MAX_AGE": max_age}
     (folder / "shop_settings.py").write_text(SETTINGS)
     (folder / "shop.py").write_text(SHOP)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("LOADLAB_", "DJANGO_"))}

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from every import every
 from factories.listings import connections, listing
 
-from loadlab.listing.joining import Asked, joined
+from loadlab.listing.joining import DatabaseReading, joined
 from loadlab.listing.merging import merged
-from loadlab.listing.sessions import Activity, Backend, harmless
+from loadlab.listing.sessions import Backend, DatabaseSessions, harmless
 from loadlab.model.holders import Holder
-from loadlab.model.open_connections import GONE, AliasSettings, Listing, Session
+from loadlab.model.open_connections import GONE, AliasSettings, EndedConnection, Listing, Session
 
 if TYPE_CHECKING:
     from loadlab.model.open_connections import OpenConnection
@@ -24,10 +24,10 @@ def backend(pid: int, seconds: float | None = 40.1, state: str = "idle", **facts
     return Backend(pid=pid, seconds=seconds, session=Session(state=state, user="shop", **facts))
 
 
-def asked(*backends: Backend, **facts: Any) -> Asked:
+def asked(*backends: Backend, **facts: Any) -> DatabaseReading:
     known: dict[str, Any] = {"before": 0.1, "after": 0.1, **facts}
-    seen = Activity(database="shop", role="watcher", server=1.7e9, limit=97, asked_by=7, backends=backends)
-    return Asked(activity=seen, **known)
+    seen = DatabaseSessions(database="shop", role="watcher", server=1.7e9, limit=97, asked_by=7, backends=backends)
+    return DatabaseReading(sessions=seen, **known)
 
 
 def states(found: Listing) -> dict[int, str | None]:
@@ -38,7 +38,11 @@ def not_ours(found: Listing) -> list[OpenConnection]:
     return [one for one in found.connections if one.holder is Holder.NOT_OURS]
 
 
-def join(seen: Listing, *answers: Asked) -> Listing:
+def ended(*numbers: int) -> tuple[EndedConnection, ...]:
+    return tuple(EndedConnection(alias="default", backend=number) for number in numbers)
+
+
+def join(seen: Listing, *answers: DatabaseReading) -> Listing:
     return joined(seen, seen, answers)
 
 
@@ -82,7 +86,28 @@ def test_sessions_of_others_are_not_ours() -> None:
     (other,) = not_ours(found)
     assert (other.backend, other.alias, other.session) == (5, "default", report.session)
     assert [one.holder for one in found.connections] == [Holder.LEAKED, Holder.NOT_OURS]
-    assert [one.backend for one in not_ours(join(listing(), asked(report)))] == [5]
+    idle = listing(ended=ended(1000, 1001))
+    assert [one.backend for one in not_ours(join(idle, asked(report)))] == [5]
+
+
+def test_a_closed_connection_s_number_tells_of_a_pooler() -> None:
+    found = join(listing(ended=ended(2_000_000_000, -7)), asked(backend(30), backend(31)))
+    assert found.connections == ()
+    assert found.notes[0].startswith("default: a pooler is between the project and the database")
+
+
+def test_of_a_project_that_has_opened_nothing_no_session_is_called_not_ours() -> None:
+    two = {"default": POSTGRES, "archive": POSTGRES}
+    for seen in (listing(), replace(listing(ended=ended(1000)), aliases=two), replace(listing(), aliases={})):
+        found = join(seen, asked(backend(30)))
+        assert [(one.backend, one.holder) for one in found.connections] == [(30, Holder.NOT_TOLD)]
+        (note,) = found.notes
+        assert "the sessions of database shop may be of a pooler that the project uses" in note
+
+
+def test_where_the_project_itself_asks_without_a_pooler_a_session_is_not_ours() -> None:
+    found = join(listing(), asked(backend(30), aliases=("default",)))
+    assert ([one.backend for one in not_ours(found)], found.notes) == ([30], ())
 
 
 @every("numbers", [(-7, 2_000_000_000), (1 << 23, 1 << 24)])

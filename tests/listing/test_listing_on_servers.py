@@ -222,19 +222,35 @@ def test_a_watch_lists_again_until_it_is_stopped(leaking: ListedSite, loadlab: C
     assert backends(first) == backends(second) == leaking.backends()
 
 
-def test_through_pgbouncer_nothing_is_called_not_ours(
-    pooler: Pooler, loadlab: CommandLine, cluster: Cluster, tmp_path: Path
-) -> None:
-    with listed_site(pooler().database, cluster.cursor, tmp_path) as site:
+def through_pgbouncer(
+    pooler: Pooler, loadlab: CommandLine, cluster: Cluster, folder: Path, *, max_age: int
+) -> list[dict[str, Any]]:
+    """What `loadlab connections` with a DSN past the pooler and the management command list, after three requests."""
+    with listed_site(pooler().database, cluster.cursor, folder, max_age=max_age) as site:
         site.ask(count=3)
+        await_that(lambda: cluster.backends() > 0)
         address = cluster.database.parameters
         direct = f"host={address['host']} port={address['port']} user={address['user']} dbname={cluster.database.name}"
         environment = {**cluster.database.environment, "SHOP_DSN": direct, "SHOP_TOKEN": TOKEN}
         metrics = ("--metrics", f"{site.url}/metrics", "--token", "env:SHOP_TOKEN", "--dsn", "env:SHOP_DSN")
         told = loadlab("connections", *metrics, "--json", **environment)
-        for document in (json.loads(told.stdout), json.loads(site.manage("loadlab_connections", "--json"))):
-            assert by_holder(document)["leaked"] == 3
-            assert "not_ours" not in by_holder(document)
-            assert not any("session" in one for one in document["connections"])
-            (note,) = document["notes"]
-            assert note.startswith("default: a pooler is between the project and the database")
+        return [json.loads(told.stdout), json.loads(site.manage("loadlab_connections", "--json"))]
+
+
+def test_through_pgbouncer_nothing_is_called_not_ours(
+    pooler: Pooler, loadlab: CommandLine, cluster: Cluster, tmp_path: Path
+) -> None:
+    for document in through_pgbouncer(pooler, loadlab, cluster, tmp_path, max_age=600):
+        assert by_holder(document) == {"leaked": 3}
+        assert not any("session" in one for one in document["connections"])
+        (note,) = document["notes"]
+        assert note.startswith("default: a pooler is between the project and the database")
+
+
+def test_through_pgbouncer_an_idle_site_has_no_strange_sessions(
+    pooler: Pooler, loadlab: CommandLine, cluster: Cluster, tmp_path: Path
+) -> None:
+    for document in through_pgbouncer(pooler, loadlab, cluster, tmp_path, max_age=0):
+        assert document["connections"] == []
+        (note,) = document["notes"]
+        assert note.startswith("default: a pooler is between the project and the database")

@@ -6,14 +6,13 @@ import base64
 import json
 import re
 import signal
-import threading
 import urllib.request
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from answering import answering
 from command_line import everything_in, trials_in
 
 from loadlab.analysis.trials import summarise
@@ -23,6 +22,7 @@ from loadlab.store.folder import RunFolder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from http.server import BaseHTTPRequestHandler
     from pathlib import Path
 
     from command_line import CommandLine, InProcess, Outcome, Started
@@ -72,34 +72,23 @@ class Scraped:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Receiver:
-    """Somebody to whom metrics are sent: what came, with the headers of each."""
+    """An address to which metrics are sent, and the headers of all that came."""
 
     url: str
-    received: list[dict[str, str]] = field(default_factory=list)
+    received: list[dict[str, str]]
 
 
 @contextmanager
 def receiver() -> Iterator[Receiver]:
-    class Taking(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            it.received.append(
-                {**{name.lower(): value for name, value in self.headers.items()}, "size": str(len(body))}
-            )
-            self.send_response(204)
-            self.end_headers()
+    received: list[dict[str, str]] = []
 
-        def log_message(self, *_: Any) -> None: ...
+    def take(request: BaseHTTPRequestHandler) -> tuple[int, str]:
+        size = len(request.rfile.read(int(request.headers["content-length"])))
+        received.append({**{name.lower(): value for name, value in request.headers.items()}, "size": str(size)})
+        return 204, ""
 
-    with HTTPServer(("127.0.0.1", 0), Taking) as server:
-        it = Receiver(url=f"http://lab:{PASSWORD}@127.0.0.1:{server.server_port}/push")
-        serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        serving.start()
-        try:
-            yield it
-        finally:
-            server.shutdown()
-            serving.join()
+    with answering(take) as url:
+        yield Receiver(url=url.replace("http://", f"http://lab:{PASSWORD}@"), received=received)
 
 
 @contextmanager

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 from every import every
 from factories import reports
 
+from loadlab.model.case import EXTERNAL
+from loadlab.model.config import Config
 from loadlab.model.plan import Limits
 from loadlab.report import labels, numbers
-from loadlab.report.content import added_latency, charts, matrix, ranking, story, tables, verdicts
+from loadlab.report.content import added_latency, charts, comparisons, matrix, ranking, story, verdicts
 from loadlab.report.formats.html import HtmlPage
 from loadlab.report.formats.markdown import Markdown
 from loadlab.report.formats.terminal import Terminal
+from loadlab.report.prose.answer import BY_GROWTH
 
 if TYPE_CHECKING:
     from loadlab.report.content.verdicts import Advice
@@ -42,6 +45,20 @@ def test_the_rule_is_stated_too_where_limits_alone_decide() -> None:
     found = reports.findings(blocks=1)
     limited = replace(found, run=replace(found.run, limits=Limits(max_connections=20)))
     assert len(story.how_to_read(limited)) > len(story.HOW_TO_READ)
+
+
+def test_where_usable_connections_are_not_named_the_rule_of_growth_is_stated() -> None:
+    found = reports.findings(blocks=1)
+    arm = found.arms[0]
+    deployed = replace(arm, case=replace(arm.case, server=Config(name=EXTERNAL), usable_connections=None), usable=None)
+    growing = replace(found, arms=(deployed,))
+    assert story.how_to_read(growing) == (*story.HOW_TO_READ, *story.HOW_GROWTH_IS_JUDGED)
+    for usable in (None, 8):
+        shown = reports.called("age 60")
+        shown = replace(shown, case=replace(shown.case, usable_connections=usable))
+        (told,) = story.answer(replace(growing, answer=(shown,)))
+        assert (BY_GROWTH in told) is (usable is None)
+        assert "and no leak seen" in told
 
 
 def test_a_card_shows_recommendation_runner_up_and_ranking() -> None:
@@ -197,7 +214,7 @@ def test_json_carries_ranking_runner_up_snippets_and_latencies() -> None:
 
 def test_long_tables_are_put_away_and_short_ones_are_not() -> None:
     page = reports.rendered("html", "strategies")
-    rows = len(tables.comparisons(many()).judged.rows)
+    rows = len(comparisons.build(many()).judged.rows)
     assert rows > 40
     assert f"<summary>{rows} rows</summary>" in page
     assert " rows</summary>" not in HtmlPage().render(reports.findings())

@@ -13,7 +13,7 @@ from loadlab.fleet.engine.draws import arrivals
 from loadlab.fleet.engine.lanes import Rows, deal_to_processes, deal_to_threads
 
 if TYPE_CHECKING:
-    from loadlab.fleet.engine.counting import RequestCounts
+    from loadlab.fleet.engine.counting import RequestOutcomes
     from loadlab.fleet.engine.lanes import Wholes
     from loadlab.model.fleet import Application, Conditions, Counts, Keeping, Numbers, Scene, Spread
 
@@ -54,23 +54,13 @@ def serve(  # noqa: PLR0913, PLR0917  the arguments of every engine, and where i
     spread: Spread,
     application: Application,
     scene: Scene,
-    counts: RequestCounts,
+    counts: RequestOutcomes,
     random: np.random.Generator,
 ) -> Streams:
     """One simulation of which process serves what, and when; what requests do with connections changes little of it."""
     lives = _lives(scene)
-    came = arrivals(scene.rates, random)
-    life = _takers(scene, lives, came, random)
-    unserved = int(np.count_nonzero(life < 0))
-    counts.arrived += len(came)
-    counts.failed += unserved
-    order = _sorted(life)[unserved:]
-    came, life = came[order], life[order]
-    lasting = application.hold_seconds.draw(random, len(came))
-    if keeping.max_age == 0 or keeping.keeper == "request":
-        lasting += application.connect_seconds.draw(random, len(came))
-    else:  # a connection that is kept is there before and after: only how long threads are busy matters
-        lasting += spread.ahead_seconds
+    came, life = _shared_out(scene, lives, counts, random)
+    lasting = _busy_seconds(keeping, spread, application, len(came), random)
     taken = deal_to_processes(
         came,
         lasting,
@@ -84,12 +74,10 @@ def serve(  # noqa: PLR0913, PLR0917  the arguments of every engine, and where i
     row = life * keeping.processes + taken.process
     order = _sorted(row)
     order = order[begun[order] <= scene.rates.seconds]
+    _count_waits(counts, (begun - came)[order])
     row, starts, ends = row[order], begun[order], (begun + lasting)[order]
     first = _changes(row, _generations(row, keeping.conditions_in(scene), random))
     life = row[first[:-1]] // keeping.processes
-    waits = (begun - came)[order]
-    counts.waited += int(np.count_nonzero(waits))
-    counts.waiting_seconds += float(waits.sum())
     return Streams(
         starts=starts,
         ends=ends,
@@ -120,6 +108,36 @@ def by_thread(processes: Streams, threads: int, spread: Spread, random: np.rando
         hosts=np.repeat(processes.hosts, threads),
         gone=np.repeat(processes.gone, threads),
     )
+
+
+def _shared_out(
+    scene: Scene, lives: list[_Life], counts: RequestOutcomes, random: np.random.Generator
+) -> tuple[Numbers, Wholes]:
+    """When each request that is served came, and the life that takes it: life after life, and in turn."""
+    came = arrivals(scene.rates, random)
+    life = _takers(scene, lives, came, random)
+    unserved = int(np.count_nonzero(life < 0))
+    counts.arrived += len(came)
+    counts.failed += unserved
+    order = _sorted(life)[unserved:]
+    return came[order], life[order]
+
+
+def _busy_seconds(
+    keeping: Keeping, spread: Spread, application: Application, requests: int, random: np.random.Generator
+) -> Numbers:
+    """How long each request keeps its thread busy."""
+    lasting = application.hold_seconds.draw(random, requests)
+    if keeping.max_age == 0 or keeping.keeper == "request":
+        lasting += application.connect_seconds.draw(random, requests)
+    else:  # a connection that is kept is there before and after: only how long threads are busy matters
+        lasting += spread.ahead_seconds
+    return lasting
+
+
+def _count_waits(counts: RequestOutcomes, waits: Numbers) -> None:
+    counts.waited += int(np.count_nonzero(waits))
+    counts.waiting_seconds += float(waits.sum())
 
 
 def _in_turn(starts: Numbers, life: Wholes) -> Numbers:

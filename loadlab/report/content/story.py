@@ -55,6 +55,13 @@ HOW_TO_READ = (
 )
 
 
+# What follows for an external target whose plan does not say how many connections it can use.
+HOW_GROWTH_IS_JUDGED = (
+    (
+        "Where the plan names no usable_connections, LEAK means that ever more connections stay open, or that the "
+        "garbage collector had to close them. Name workers × threads in [target] for the rule with a known number."
+    ),
+)
 # What follows for a run that has more than CONN_MAX_AGE; in this order after the others.
 HOW_STRATEGIES_ARE_CHOSEN = (
     (
@@ -89,7 +96,12 @@ def _has_others(findings: Findings) -> bool:
 
 def how_to_read(findings: Findings) -> tuple[str, ...]:
     weighed = _has_others(findings) or findings.run.limits.max_connections is not None
-    return HOW_TO_READ + HOW_STRATEGIES_ARE_CHOSEN if weighed else HOW_TO_READ
+    grows = any(arm.case.external and arm.usable is None for arm in findings.arms)
+    return (
+        *HOW_TO_READ,
+        *(HOW_GROWTH_IS_JUDGED if grows else ()),
+        *(HOW_STRATEGIES_ARE_CHOSEN if weighed else ()),
+    )
 
 
 def between_sides(findings: Findings) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from loadlab.report.fleet import words
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-    from loadlab.model.fleet_outcome import FleetAnswer, FleetVerdict, Outcome
+    from loadlab.model.fleet_outcome import FleetAnswer, FleetOutcome, FleetVerdict
 
 SCHEMA: Final = 1
 
@@ -62,7 +62,19 @@ def _verdict(answer: FleetAnswer, found: FleetVerdict) -> dict[str, object]:
     }
 
 
-def _outcome(name: str, one: Outcome) -> dict[str, object]:
+def _outcome(name: str, one: FleetOutcome) -> dict[str, object]:
+    return {
+        **_simulation(name, one),
+        **_figures(one),
+        **_limits(one),
+        "open_over_time": plain(one.open_over_time),
+        "opens_over_time": plain(one.opens_over_time),
+        "caveats": [{"kind": caveat.kind, "figures": plain(caveat.figures)} for caveat in one.caveats],
+    }
+
+
+def _simulation(name: str, one: FleetOutcome) -> dict[str, object]:
+    """What was simulated, and how."""
     keeping = one.keeping
     return {
         "name": name,
@@ -77,6 +89,12 @@ def _outcome(name: str, one: Outcome) -> dict[str, object]:
         "repeats": one.repeats,
         "coverage": one.coverage,
         "sample_seconds": one.sample_seconds,
+    }
+
+
+def _figures(one: FleetOutcome) -> dict[str, object]:
+    """What connections and requests do, as bands over the repeats."""
+    return {
         "open": {"median": plain(one.open_median), "p99": plain(one.open_p99), "most": plain(one.open_most)},
         "opens_per_second": {"mean": plain(one.opens_per_second), "peak": plain(one.opens_peak)},
         "after_events": [
@@ -95,18 +113,21 @@ def _outcome(name: str, one: Outcome) -> dict[str, object]:
         "database_cores": {"mean": plain(one.database_cores), "peak": plain(one.database_cores_peak)},
         "app_cores": plain(one.app_cores),
         "idle_bytes": plain(one.idle_bytes),
+    }
+
+
+def _limits(one: FleetOutcome) -> dict[str, object]:
+    """Whether there is room for it, and for how much more."""
+    return {
         "fits": one.fits,
         "needed": one.needed,
         "spare": one.spare,
         "busy_threads": one.busy_threads,
         "largest_fleet": plain(one.largest),
-        "open_over_time": plain(one.open_over_time),
-        "opens_over_time": plain(one.opens_over_time),
-        "caveats": [{"kind": caveat.kind, "figures": plain(caveat.figures)} for caveat in one.caveats],
     }
 
 
-def _quantiles(one: Outcome) -> dict[str, float] | None:
+def _quantiles(one: FleetOutcome) -> dict[str, float] | None:
     return None if one.ages_at_close is None else dict(zip(("p10", "p50", "p90"), one.ages_at_close, strict=True))
 
 

@@ -11,6 +11,7 @@ from loadlab.report import numbers
 from loadlab.report.content import (
     added_latency,
     aftermaths,
+    comparisons,
     gates,
     holding,
     matrix,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from loadlab.model.findings import Findings, Snippet
     from loadlab.report.content.matrix import Cell
-    from loadlab.report.content.tables import Table
+    from loadlab.report.content.table import Table
     from loadlab.report.content.verdicts import Advice
 
 
@@ -40,7 +41,7 @@ class Markdown(Report):
     filename: ClassVar[str | None] = layout.report("md")
 
     def render(self, findings: Findings) -> str:
-        compared = tables.comparisons(findings)
+        compared = comparisons.build(findings)
         blocks = (
             f"# {story.title(findings)}",
             *_opening(findings),

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from loadlab.model.findings import Findings
     from loadlab.report.content.matrix import Cell, Matrix
     from loadlab.report.content.ranking import Rank
-    from loadlab.report.content.tables import Table as FlatTable
+    from loadlab.report.content.table import Table as FlatTable
     from loadlab.report.content.verdicts import Advice
     from loadlab.report.labels import Mode
 

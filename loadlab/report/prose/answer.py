@@ -10,11 +10,11 @@ from loadlab.model.answers import (
     BestStrategies,
     CompareNext,
     DefaultAge,
-    Doubt,
     NothingKnown,
     OnlyFaults,
     Remedies,
     SafeAge,
+    UndecidedConditions,
     UnlimitedAge,
 )
 from loadlab.report import numbers
@@ -33,6 +33,7 @@ COMPARE: Final = (
     "This run measured the settings as deployed, so it recommends none. Deploy another CONN_MAX_AGE, run again, and"
     " compare both runs with loadlab compare."
 )
+BY_GROWTH: Final = "judged by how counts grow, for [target] names no usable_connections"
 PROPOSED: Final = "CONN_MAX_AGE = 600, the default proposed in 2013,"
 NO_MORE_THAN_NEEDED: Final = "it keeps no more connections open than there are active requests"
 MOST_IN_FULL: Final = 4  # groups with all their figures in one sentence; more of them are told by their judgements
@@ -158,8 +159,8 @@ def _safe(answer: SafeAge, names: Labels) -> str:
     return f"Until a difference is proven, 0 is the safe choice: {NO_MORE_THAN_NEEDED}."
 
 
-@sentence.register(Doubt)
-def _doubt(answer: Doubt, names: Labels) -> str:
+@sentence.register(UndecidedConditions)
+def _doubt(answer: UndecidedConditions, names: Labels) -> str:
     by_reason: dict[str, list[Condition]] = {}
     for one in answer.conditions:
         by_reason.setdefault(verdicts.without(one.ground, one.blocks), []).append(one.condition)
@@ -183,7 +184,8 @@ def _facts(answer: AsDeployed) -> Iterator[str]:
         yield f"{numbers.percentage(answer.reuse)} of requests reused a connection"
     yield f"at most {numbers.plural(answer.peak, 'connection')} open"
     leaks = {"yes": "and they leak", "no": "and no leak seen"}
-    yield leaks.get(answer.leak, "too few were opened to tell whether they leak")
+    rule = f" ({BY_GROWTH})" if answer.case.usable_connections is None else ""
+    yield f"{leaks.get(answer.leak, 'too few were opened to tell whether they leak')}{rule}"
 
 
 @sentence.register(CompareNext)

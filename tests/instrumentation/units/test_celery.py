@@ -116,6 +116,8 @@ def test_tasks_of_each_pool_find_the_connection_that_celery_keeps(celery: TaskPr
     port = str(free_port())
     with celery.worker(*worker(pool, "-c", "1"), LOADLAB_METRICS_PORT=port):
         celery.await_units((1, 9) if pool != "gevent" else (10, 0))
+        if pool != "gevent":
+            celery.await_holders("idle")
         with urllib.request.urlopen(f"http://{LOOPBACK}:{port}/metrics", timeout=PATIENCE_SECONDS) as answer:
             assert 'loadlab_db_units_total{alias="default",connection="opened",kind="task"}' in answer.read().decode()
     celery.require_all_of_the_worker()

@@ -47,5 +47,6 @@ def test_tasks_count_once_each_and_find_the_connection_of_their_thread(project: 
     project.run("send.py", json.dumps(each_of(nothing=2, queries=5, reconnects=1, fails=1)))
     with project.worker("-m", "django", "run_huey", "-w", "1", ends_by=signal.SIGINT):
         project.await_units((1, 6))
+        project.await_holders("idle")
     assert project.units(UnitKind.OTHER) == (0, 0)
     project.require_all_of_the_worker()

@@ -8,15 +8,14 @@ import os
 import re
 import subprocess
 import sys
-import threading
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+from answering import answering
 from patience import await_that
 from selenium.webdriver.common.by import By
 
@@ -30,6 +29,7 @@ from loadlab.system.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from http.server import BaseHTTPRequestHandler
     from pathlib import Path
 
     from selenium.webdriver.chrome.webdriver import WebDriver
@@ -62,16 +62,12 @@ class Idle(User):
 class Metrics:
     """A site's metrics as a test wants them; `heard` are the tokens that came with each look."""
 
-    port: int = 0
+    url: str = ""
     opened: int = 0
     step: int = 5  # more are opened between two looks
     alias: str = HOSTILE
     down: bool = False
     heard: list[str | None] = field(default_factory=list)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/metrics"
 
     def text(self) -> str:
         self.opened += self.step
@@ -92,22 +88,12 @@ class Metrics:
 def shown(metrics: Metrics) -> Iterator[Metrics]:
     """Serves them, as Prometheus would read them."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            metrics.heard.append(self.headers["Authorization"])
-            body = b"gone" if metrics.down else metrics.text().encode()
-            self.send_response(503 if metrics.down else 200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def answer(request: BaseHTTPRequestHandler) -> tuple[int, str]:
+        metrics.heard.append(request.headers["Authorization"])
+        return (503, "gone") if metrics.down else (200, metrics.text())
 
-        def log_message(self, format: str, *_: object) -> None: ...  # noqa: A002  as the base calls it
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        metrics.port = server.server_port
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    with answering(answer) as metrics.url:
         yield metrics
-        server.shutdown()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
