@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from loadlab.model.plan import Against, Plan, ProjectOptions
     from loadlab.services.external_database import Reference
 
+OPTIONS: Final = re.compile(r"--(?=(?:python|settings)\b)")  # of this side; the other one has its own
 SUFFIX: Final = "_against"  # of the other side's databases, where each side has its own
 
 
@@ -72,7 +74,8 @@ def suitable_sides(plan: Plan, scratch: Path, dsn: Reference | None) -> Sides:
         try:
             sides[plan.against.called] = _other(plan, plan.against, scratch, dsn)
         except LabError as error:
-            error.args = (f"Against {plan.against.called}: {error}", *error.args[1:])
+            said = OPTIONS.sub("--against-", str(error))
+            error.args = (f"Against {plan.against.called}: {said}", *error.args[1:])
             problems.append(error)
     if len(problems) > 1:
         raise UsageError("\n".join(map(str, problems)))

@@ -116,6 +116,23 @@ def test_a_side_that_would_import_the_other_ones_code_is_refused(
     assert "--pythonpath" in outcome.stderr
 
 
+@pytest.mark.parametrize("option", ["--against", "--against-python", "--against-settings"])
+def test_an_empty_option_of_the_other_side_is_refused(here: InProcess, option: str) -> None:
+    outcome = here("run", option, "")
+    said = f"loadlab: {option} is empty, so there is no other side. Name one, or leave {option} out.\n"
+    assert (outcome.code, outcome.stderr) == (2, said)
+
+
+def test_a_python_of_the_other_side_is_told_with_its_own_option(
+    here: InProcess, loadlab: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(STATE_VARIABLE, str(loadlab.state))
+    outcome = here("run", "--against-python", tmp_path / "none", "--out", tmp_path / "run", "--quiet")
+    assert outcome.code == 2
+    assert "is not a working interpreter" in outcome.stderr
+    assert outcome.stderr.endswith("Name one with --against-python.\n")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("more", "verdict"), [("time.sleep(0.05)", "worse"), ("str('as before')", "")])
 def test_a_slow_view_of_the_later_commit_is_found(
