@@ -68,7 +68,7 @@ def _database_faults(project: Project, info: ProjectInfo, plan: Plan) -> Iterato
     if default.vendor == NOWHERE and not project.brings_database:
         yield (
             "DATABASES['default'] has no engine, and the connections of the default alias are those that are counted"
-            " (name settings whose default is the database to be measured with --settings)"
+            f" (name settings whose default is the database to be measured with {project.option('settings')})"
         )
     if not project.brings_database and info.installed.keys().isdisjoint(itertools.chain(*DRIVERS.values())):
         yield f"no driver for PostgreSQL is installed in {project.python} (pip install psycopg2-binary there)"
@@ -76,8 +76,8 @@ def _database_faults(project: Project, info: ProjectInfo, plan: Plan) -> Iterato
     if pooled and any(age != 0 for age in _ages(plan)):
         names = " and ".join(f"DATABASES[{alias!r}]['OPTIONS']['pool']" for alias in pooled)
         yield (
-            f"{names} is set, and Django refuses a pool together with a CONN_MAX_AGE"
-            " other than 0 (name settings without the pool with --settings, or measure only max_age = [0])"
+            f"{names} is set, and Django refuses a pool together with a CONN_MAX_AGE other than 0"
+            f" (name settings without the pool with {project.option('settings')}, or measure only max_age = [0])"
         )
     spatial = sorted(alias for alias in project.redirected if ".gis." in info.aliases[alias].engine)
     if spatial:
@@ -101,7 +101,7 @@ def _other_database_faults(project: Project, info: ProjectInfo, plan: Plan) -> I
             yield (
                 f"DATABASES[{alias!r}] leads to {where(entry)}, and an embedded PostgreSQL cannot stand in for it:"
                 f" requests would go there (keep_databases = [{json.dumps(alias)}] in [project] of the plan, or"
-                f" --keep-database {alias}, lets them; or name settings without it with --settings)"
+                f" --keep-database {alias}, lets them; or name settings without it with {project.option('settings')})"
             )
 
 
@@ -112,7 +112,8 @@ def _remote_faults(project: Project, info: ProjectInfo) -> Iterator[str]:
         if is_remote(entry):
             yield (
                 f"DATABASES[{alias!r}] leads to {where(entry)}, which is not known to be on this machine, and requests"
-                " may write there (--allow-remote lets them; or name settings without it with --settings)"
+                " may write there (--allow-remote lets them; or name settings without it with"
+                f" {project.option('settings')})"
             )
 
 
