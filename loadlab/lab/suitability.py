@@ -67,8 +67,8 @@ def _database_faults(project: Project, info: ProjectInfo, plan: Plan) -> Iterato
         )
     if default.vendor == NOWHERE and not project.brings_database:
         yield (
-            "DATABASES['default'] has no engine, but loadlab counts the connections of the default alias"
-            " (name other settings with --settings, in which the default alias is the database to measure)"
+            "DATABASES['default'] has no engine, but loadlab counts the connections of the default alias (name other"
+            f" settings with {project.option('settings')}, in which the default alias is the database to measure)"
         )
     if not project.brings_database and info.installed.keys().isdisjoint(itertools.chain(*DRIVERS.values())):
         yield f"no driver for PostgreSQL is installed in {project.python} (pip install psycopg2-binary there)"
@@ -77,7 +77,7 @@ def _database_faults(project: Project, info: ProjectInfo, plan: Plan) -> Iterato
         names = " and ".join(f"DATABASES[{alias!r}]['OPTIONS']['pool']" for alias in pooled)
         yield (
             f"{names} is set. Django refuses a pool together with a CONN_MAX_AGE other than 0"
-            " (name settings without the pool with --settings, or measure only max_age = [0])"
+            f" (name settings without the pool with {project.option('settings')}, or measure only max_age = [0])"
         )
     spatial = sorted(alias for alias in project.redirected if ".gis." in info.aliases[alias].engine)
     if spatial:
@@ -101,7 +101,8 @@ def _other_database_faults(project: Project, info: ProjectInfo, plan: Plan) -> I
             yield (
                 f"DATABASES[{alias!r}] leads to {where(entry)}. An embedded PostgreSQL cannot stand in for it, so"
                 f" requests would go there (allow it with keep_databases = [{json.dumps(alias)}] in [project] of the"
-                f" plan or with --keep-database {alias}, or name settings without this alias with --settings)"
+                f" plan or with --keep-database {alias}, or name settings without this alias with"
+                f" {project.option('settings')})"
             )
 
 
@@ -112,7 +113,8 @@ def _remote_faults(project: Project, info: ProjectInfo) -> Iterator[str]:
         if is_remote(entry):
             yield (
                 f"DATABASES[{alias!r}] leads to {where(entry)}, which may be on another machine. Requests may write"
-                " there (allow it with --allow-remote, or name settings without this alias with --settings)"
+                " there (allow it with --allow-remote, or name settings without this alias with"
+                f" {project.option('settings')})"
             )
 
 

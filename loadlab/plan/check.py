@@ -112,6 +112,13 @@ def _key_problems(plan: Plan, _data: Mapping[str, Any]) -> Iterable[Problem]:
             )
 
 
+def _limit_problems(plan: Plan, _data: Mapping[str, Any]) -> Iterable[Problem]:
+    most, kept = plan.limits.max_connections, plan.limits.reserved
+    if most is not None and kept >= most:
+        what = f"{kept} leave no connection of {most} to the project"
+        yield Problem(where="limits.reserved", what=what, remedy="lower it, or raise limits.max_connections")
+
+
 def _load_problems(plan: Plan, data: Mapping[str, Any]) -> Iterable[Problem]:
     load = plan.load
     if load.model == "closed":
@@ -159,6 +166,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     _quiet_problems,
     _async_problems,
     _key_problems,
+    _limit_problems,
     _load_problems,
     _worker_problems,
     _share_problems,
@@ -191,7 +199,7 @@ def _is_here(target: Deployment | None) -> bool:
 
 def _address_problems(target: Deployment) -> Iterable[Problem]:
     """The messages do not repeat the address: it may hold a secret."""
-    for where, url in (("url", target.url), ("metrics", target.metrics_url)):
+    for where, url in (("url", target.url), *([("metrics", target.metrics)] if target.metrics else [])):
         parts = split_address(url)
         if not parts.hostname:
             what = "is not an http:// or https:// address"
