@@ -66,7 +66,7 @@ def test_a_fault_that_ends_the_labs_sight_is_refused_for_every_trial() -> None:
 
 def test_a_fault_that_fits_no_case_is_named_beside_other_problems() -> None:
     said = problems('[[faults]]\nkind = "pooler_restart"\n', before='control = "gevent"\n')
-    for expected in ("control: 'gevent' is not", "faults.pooler_restart: can be applied to no case of the plan"):
+    for expected in ("control: 'gevent' is not", "faults.pooler_restart: cannot be applied to any case of the plan"):
         assert sum(line.strip().startswith(expected) for line in said) == 1, (expected, said)
 
 
