@@ -103,7 +103,7 @@ def _async_problems(plan: Plan, _data: Mapping[str, Any]) -> Iterable[Problem]:
 
 
 def _key_problems(plan: Plan, _data: Mapping[str, Any]) -> Iterable[Problem]:
-    """A key that logs in is of no use where everybody is let in."""
+    """A strategy that logs in with a key, where PostgreSQL asks for no password."""
     for name in plan.strategies:
         if name in STRATEGIES and STRATEGIES[name].service and plan.database.auth == "trust":
             remedy = f'set auth = "scram", or remove the strategy {name}'

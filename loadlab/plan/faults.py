@@ -93,7 +93,7 @@ def faults_that_fit_nowhere(plan: Plan, servers: Iterable[Config], strategies: I
         reasons = [unfit(fault, server, strategy, plan) for server, strategy in every]
         if every and all(reasons):
             remedy = "; ".join(dict.fromkeys(filter(None, reasons)))
-            yield Problem(where=f"faults.{fault.name}", what="can be applied to no case of the plan", remedy=remedy)
+            yield Problem(where=f"faults.{fault.name}", what="cannot be applied to any case of the plan", remedy=remedy)
 
 
 def _read(plan: Plan, problems: list[Problem]) -> Iterator[PlannedFault]:

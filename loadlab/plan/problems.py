@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 NOTHING: Final[Mapping[str, str]] = {}
 _READERS: Final[dict[type[Any], TypeAdapter[Any]]] = {}
-# How pydantic's words for a wrong kind of value are said to somebody who writes TOML.
+# pydantic's words for a wrong kind of value, as those who write TOML call them.
 KINDS: Final[Mapping[str, str]] = {
     "dict_type": "a table",
     "dataclass_type": "a table",

@@ -66,7 +66,7 @@ def test_a_fault_that_ends_the_labs_sight_is_refused_for_every_trial() -> None:
 
 def test_a_fault_that_fits_no_case_is_named_beside_other_problems() -> None:
     said = problems('[[faults]]\nkind = "pooler_restart"\n', before='control = "gevent"\n')
-    for expected in ("control: 'gevent' is not", "faults.pooler_restart: can be applied to no case of the plan"):
+    for expected in ("control: 'gevent' is not", "faults.pooler_restart: cannot be applied to any case of the plan"):
         assert sum(line.strip().startswith(expected) for line in said) == 1, (expected, said)
 
 
@@ -107,7 +107,7 @@ def test_a_fault_that_no_case_can_have_is_refused_with_what_it_needs(monkeypatch
     monkeypatch.setattr(FAULTS["database_restart"], "needs", ("pooler",))
     (said,) = problems(RESTART)
     assert said.strip() == (
-        "faults.database_restart: can be applied to no case of the plan"
+        "faults.database_restart: cannot be applied to any case of the plan"
         " (needs a pooler between the application and PostgreSQL: add the strategy pgbouncer)"
     )
 
@@ -127,7 +127,7 @@ def test_the_users_own_database_is_not_restarted() -> None:
     project = '[project]\nsettings = "mysite.settings"\n'
     scenario = f'scenarios = ["{__file__}"]\n'
     said = problems(project + RESTART, before=scenario + BEFORE)
-    assert "can be applied to no case" in said[0]
+    assert "cannot be applied to any case" in said[0]
     assert 'set database = "embedded" in [project]' in said[0]
 
 
@@ -148,4 +148,4 @@ def test_a_black_hole_is_refused_elsewhere_than_on_linux(monkeypatch: pytest.Mon
     assert any(case.fault for case in read_plan(plan(black_hole), "my.toml").cases)
     monkeypatch.setattr("sys.platform", "darwin")
     (said,) = problems(black_hole)
-    assert said.strip() == "faults.blackhole: can be applied to no case of the plan (needs Linux)"
+    assert said.strip() == "faults.blackhole: cannot be applied to any case of the plan (needs Linux)"
