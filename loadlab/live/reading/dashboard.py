@@ -128,7 +128,7 @@ def build(findings: Findings, schedule: Schedule) -> Dashboard:
     return Dashboard(
         title=story.title(findings),
         run_line=story.run_line(findings.run),
-        answer=story.answer(findings),
+        answer=(*story.between_sides(findings), *story.answer(findings)),
         trials=findings.run.trials_done,
         margin=findings.run.equivalence_margin,
         headings=built.headings,

@@ -75,6 +75,8 @@ def _opening(findings: Findings) -> Iterator[str]:
     warning = story.warning(findings.run)
     if warning:
         yield f"> **{escape(warning)}**"
+    for sentence in story.between_sides(findings):
+        yield escape(sentence)
     to_set = verdicts.to_set(findings)
     if to_set.rows:
         yield table(to_set)
