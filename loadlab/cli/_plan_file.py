@@ -231,15 +231,7 @@ def _both(gates: Mapping[str, Any], more: Mapping[str, list[str]]) -> dict[str, 
 
 
 def _against(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The other side; of `--against`, only the plan's project can tell whether it is a revision.
-
-    Raises:
-        UsageError: an option is empty, as that of a script whose variable is not set.
-    """
-    for name in ("against", "against_python", "against_settings"):
-        if getattr(arguments, name) == "":
-            option = f"--{name.replace('_', '-')}"
-            raise UsageError(f"{option} is empty, so there is no other side. Name one, or leave {option} out.")
+    """The other side; of `--against`, only the plan's project can tell whether it is a revision."""
     said: dict[str, Any] = {}
     if arguments.against:
         said["revision"] = arguments.against

@@ -157,13 +157,6 @@ def test_a_plan_of_two_sides_says_which_difference_it_detects(here: InProcess, t
     assert "6 blocks and 1 comparison detect" in outcome.stdout
 
 
-@pytest.mark.parametrize("option", ["--against", "--against-python", "--against-settings"])
-def test_an_empty_option_of_the_other_side_is_refused(here: InProcess, option: str) -> None:
-    outcome = here("run", option, "")
-    said = f"loadlab: {option} is empty, so there is no other side. Name one, or leave {option} out.\n"
-    assert (outcome.code, outcome.stderr) == (2, said)
-
-
 def test_a_python_of_the_other_side_is_told_with_its_own_option(
     here: InProcess, loadlab: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
