@@ -146,7 +146,7 @@ NOISES: Final[Mapping[str, Callable[[np.random.Generator, tuple[int, int, int]],
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Setting:
+class NoiseSetting:
     noise: str
     blocks: int
     comparisons: int
@@ -194,7 +194,7 @@ def check(cases: Sequence[Case], values: Values) -> None:
             raise AssertionError(f"the analysis says {theirs}, the simulation {expected.tolist()}")
 
 
-def family_error(setting: Setting, runs: int) -> float:
+def family_error(setting: NoiseSetting, runs: int) -> float:
     """How often a run in which nothing differs calls anything better or worse."""
     wrong = 0
     for batch, (cases, values) in enumerate(setting.draw(runs)):
@@ -204,7 +204,7 @@ def family_error(setting: Setting, runs: int) -> float:
     return wrong / runs
 
 
-def worst_order(setting: Setting, runs: int) -> float:
+def worst_order(setting: NoiseSetting, runs: int) -> float:
     """The family-wise error under drift for the worst of 60 orders, each of `runs` runs."""
     cases, rates = cases_of(setting.comparisons), []
     generator = np.random.default_rng([setting.seed, 1])
@@ -215,7 +215,7 @@ def worst_order(setting: Setting, runs: int) -> float:
     return max(rates)
 
 
-def covered(setting: Setting, runs: int) -> float:
+def covered(setting: NoiseSetting, runs: int) -> float:
     """How often the 95 % interval holds the true ratio."""
     held, built = 0, 0
     for cases, values in setting.draw(runs):
@@ -227,7 +227,7 @@ def covered(setting: Setting, runs: int) -> float:
     return held / built
 
 
-def false_equivalence(setting: Setting, runs: int) -> tuple[float, float]:
+def false_equivalence(setting: NoiseSetting, runs: int) -> tuple[float, float]:
     """How often a ratio exactly at the lower and at the upper margin is called equivalent."""
     wrong = np.zeros(2)
     for cases, values in setting.draw(runs):
@@ -237,7 +237,7 @@ def false_equivalence(setting: Setting, runs: int) -> tuple[float, float]:
     return low, high
 
 
-def power(setting: Setting, runs: int, ratio: float, *, floor: bool) -> float:
+def power(setting: NoiseSetting, runs: int, ratio: float, *, floor: bool) -> float:
     """How often a true ratio is called better, where it alone of the family differs."""
     found = 0
     shift = np.zeros(setting.comparisons)
@@ -347,7 +347,7 @@ def stopping(runs: int, seed: int) -> Iterator[str]:
     yield f"| trials | {' | '.join(f'{100 * share:.0f} %' for *_, share in both)} |"
 
 
-def _stopped(setting: Setting, runs: int) -> str:
+def _stopped(setting: NoiseSetting, runs: int) -> str:
     wrong = held = count = 0
     sides = np.zeros(2)
     for batch, (cases, values) in enumerate(setting.draw(runs)):
@@ -364,7 +364,7 @@ def _stopped(setting: Setting, runs: int) -> str:
     return f"{wrong / runs:.3f}, {held / count:.3f}, {low:.3f} / {high:.3f}"
 
 
-def _power_and_share(setting: Setting, runs: int) -> tuple[float, float, float]:
+def _power_and_share(setting: NoiseSetting, runs: int) -> tuple[float, float, float]:
     fixed = early = 0
     blocks = 0.0
     shift = np.zeros((setting.comparisons, 1))
@@ -380,11 +380,11 @@ def _power_and_share(setting: Setting, runs: int) -> tuple[float, float, float]:
     return fixed / runs, early / runs, blocks / runs / setting.blocks
 
 
-def _setting(noise: str, blocks: int, compared: int, seed: int) -> Setting:
-    return Setting(noise=noise, blocks=blocks, comparisons=compared, seed=seed)
+def _setting(noise: str, blocks: int, compared: int, seed: int) -> NoiseSetting:
+    return NoiseSetting(noise=noise, blocks=blocks, comparisons=compared, seed=seed)
 
 
-def _found(setting: Setting, runs: int) -> str:
+def _found(setting: NoiseSetting, runs: int) -> str:
     if setting.blocks < blocks_needed(setting.comparisons):
         return "–"
     ratio = detectable_ratio(sqrt(2) * CV, setting.blocks, setting.comparisons, margin=MARGIN)

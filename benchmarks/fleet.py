@@ -30,12 +30,12 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from loadlab.analysis.fleet_answer import Asked, fleet_answer
+from loadlab.analysis.fleet_answer import ComparedFleet, fleet_answer
 from loadlab.fleet.engine import by_opening
 from loadlab.fleet.traffic.constant import Constant
 from loadlab.fleet.traffic.day import Day
 from loadlab.model.config import Config
-from loadlab.model.fleet import Application, Database, Dispatch, Distribution, Keeping, Scene, Spread
+from loadlab.model.fleet import Application, DatabaseLimits, Dispatch, Distribution, Keeping, Scene, Spread
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "fleet"))
 
@@ -91,7 +91,9 @@ def _measure(part: str, spread: Spread) -> Measured:
     seconds = HOURS[part] * 3600.0
     traffic: Traffic = Constant(rate=20_000.0) if part == "hour" else Day(mean_rate=20_000.0)
     scene = _scene(1000, traffic, seconds)
-    asked = Asked(title=part, application=_application(spread), strategies=[(_keeping(age), scene) for age in AGES])
+    asked = ComparedFleet(
+        title=part, application=_application(spread), strategies=[(_keeping(age), scene) for age in AGES]
+    )
     began = time.perf_counter()
     answer = fleet_answer(asked, lambda _: None)
     return Measured(
@@ -199,7 +201,7 @@ def _keeping(age: float | None) -> Keeping:
 
 
 def _scene(hosts: int, traffic: Traffic, seconds: float) -> Scene:
-    return Scene(hosts=hosts, rates=traffic.rates(seconds), database=Database(max_connections=40_000))
+    return Scene(hosts=hosts, rates=traffic.rates(seconds), database=DatabaseLimits(max_connections=40_000))
 
 
 def _arguments() -> argparse.Namespace:

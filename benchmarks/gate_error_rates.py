@@ -13,7 +13,7 @@ import error_rates
 import numpy as np
 
 from loadlab.analysis.gates import OverBlocks, OverRuns, OverTrials, Question, decide
-from loadlab.model.gates import Outcome
+from loadlab.model.gates import GateOutcome
 from loadlab.plan.gates import read_gates
 
 if TYPE_CHECKING:
@@ -95,9 +95,9 @@ def outcomes(build: Build, runs: int, seed: int, shift: float = 0.0) -> tuple[fl
     for case_evidence in build.drawn(runs, seed, shift):
         results = decide([Question(gate=asked, evidence=one) for one in case_evidence])
         found = [one.outcome for one in results]
-        failed += Outcome.FAIL in found
-        undecided += Outcome.UNDECIDED in found and Outcome.FAIL not in found
-        first += found[0] is Outcome.FAIL
+        failed += GateOutcome.FAIL in found
+        undecided += GateOutcome.UNDECIDED in found and GateOutcome.FAIL not in found
+        first += found[0] is GateOutcome.FAIL
     return failed / runs, undecided / runs, first / runs
 
 

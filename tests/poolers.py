@@ -20,8 +20,9 @@ from psycopg2.extensions import make_dsn
 from loadlab.errors import EnvironmentFaultError
 from loadlab.model.plan import DatabaseOptions
 from loadlab.model.pooling import Pooling
-from loadlab.services.embedded import _binaries, embedded
+from loadlab.services.embedded import embedded
 from loadlab.services.pgbouncer import pgbouncer, require_pgbouncer
+from loadlab.services.postgresql_programs import embedded_programs
 from loadlab.system.ports import free_port
 from loadlab.system.processes import UNPRIVILEGED, Register, unprivileged
 
@@ -126,11 +127,25 @@ def ways(cluster: Cluster) -> Iterator[Ways]:  # for it skips where there is no 
             folder.mkdir()
             if os.getuid() == 0:
                 shutil.chown(folder, UNPRIVILEGED)
-        initdb = [str(_binaries() / "initdb"), f"--pgdata={data}", "--no-sync", "--auth=trust", "--username=postgres"]
+        initdb = [
+            str(embedded_programs() / "initdb"),
+            f"--pgdata={data}",
+            "--no-sync",
+            "--auth=trust",
+            "--username=postgres",
+        ]
         subprocess.run([*initdb, "--encoding=UTF8", "--locale=C"], check=True, capture_output=True, **unprivileged())  # type: ignore[call-overload]
         (data / "pg_hba.conf").write_text(RULES.format(us=us()))
         log = register.folder / "postgresql.log"
-        argv = [str(_binaries() / "postgres"), "-D", str(data), "-p", str(port), "-c", "listen_addresses=127.0.0.1"]
+        argv = [
+            str(embedded_programs() / "postgres"),
+            "-D",
+            str(data),
+            "-p",
+            str(port),
+            "-c",
+            "listen_addresses=127.0.0.1",
+        ]
         argv += ["-c", f"unix_socket_directories={sockets}"]
         program = register.start("PostgreSQL", argv, log=log, environment={"LC_ALL": "C"}, privileged=False)
         try:

@@ -17,8 +17,7 @@ from loadlab.claims.base import aged, served, strategy
 from loadlab.errors import EnvironmentFaultError
 from loadlab.lab.fixture import postgres_fixture, running_server
 from loadlab.model.behaviour import Scale
-from loadlab.model.metrics import (
-    CATALOGUE,
+from loadlab.model.foreign_metrics import (
     PG_ACTIVITY,
     PG_MAX_CONNECTIONS,
     PGBOUNCER_CLIENTS_ACTIVE,
@@ -27,6 +26,7 @@ from loadlab.model.metrics import (
     PGBOUNCER_SERVERS_ACTIVE,
     PGBOUNCER_SERVERS_IDLE,
 )
+from loadlab.model.metrics import CATALOGUE
 from loadlab.system.ports import LOOPBACK, free_port
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from dashboards.evidence.answers import Span
 from dashboards.evidence.trials import Recorded, read, write
-from loadlab.model.metrics import CATALOGUE, FOREIGN, LAB_CATALOGUE
+from loadlab.model.foreign_metrics import FOREIGN
+from loadlab.model.metrics import CATALOGUE, LAB_CATALOGUE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -14,10 +14,10 @@ from loadlab.model.answers import (
     BestStrategies,
     Chosen,
     DefaultAge,
-    Doubt,
     Remedies,
     SafeAge,
     Undecided,
+    UndecidedConditions,
     UnlimitedAge,
     UnlimitedHere,
 )
@@ -157,9 +157,9 @@ def _beside_unlimited(one: Decided) -> BesideUnlimited | None:
     return beside_unlimited(one.evidence, reference) if reference else None
 
 
-def _doubt(undecided: Sequence[Decided]) -> Iterator[Doubt]:
+def _doubt(undecided: Sequence[Decided]) -> Iterator[UndecidedConditions]:
     if undecided:
-        yield Doubt(
+        yield UndecidedConditions(
             conditions=tuple(
                 Undecided(
                     condition=one.evidence.condition,

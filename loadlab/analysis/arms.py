@@ -33,7 +33,7 @@ AGES_TO_SEE_EXPIRY: Final = 3  # a shorter window sees few connections reach the
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Measured:
+class MeasuredTrial:
     """A trial beside its summary."""
 
     trial: Trial
@@ -49,7 +49,7 @@ class Measured:
         return self.summary.leak == "yes" and (self.complete or self.summary.outpaced)
 
 
-def arm(case: Case, measured_trials: Iterable[Measured], recovery: Recovery | None = None) -> Arm:
+def arm(case: Case, measured_trials: Iterable[MeasuredTrial], recovery: Recovery | None = None) -> Arm:
     """Of all trials of a case only the complete ones count: the others stay visible elsewhere.
 
     A leak is the exception. It may be why the target did not keep up with the load, and it is counted, not timed.

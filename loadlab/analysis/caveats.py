@@ -19,7 +19,7 @@ from loadlab.stats.blocks import ALPHA, FEWEST_BLOCKS, blocks_needed, smallest_p
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from loadlab.analysis.arms import Measured
+    from loadlab.analysis.arms import MeasuredTrial
     from loadlab.model.caveats import Figures
     from loadlab.model.comparison import Comparison
     from loadlab.model.config import Scalar
@@ -34,7 +34,7 @@ QUANTILES: Final = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
 
 
 def caveats(
-    run: RunSummary, everything: Sequence[Measured], arms: Sequence[Arm], comparisons: Sequence[Comparison]
+    run: RunSummary, everything: Sequence[MeasuredTrial], arms: Sequence[Arm], comparisons: Sequence[Comparison]
 ) -> tuple[Caveat, ...]:
     """The gravest first: counts that do not reconcile, then trials that do not count, then limits of what does."""
     complete = [one for one in everything if one.complete]
@@ -77,7 +77,7 @@ def _busy_machine(machine: Mapping[str, Scalar]) -> Iterator[Caveat]:
         yield Caveat(kind=CaveatKind.BUSY_MACHINE, subject="machine", figures={"load": load, "cores": cores})
 
 
-def _irreconcilable_counts(complete: Sequence[Measured]) -> Iterator[Caveat]:
+def _irreconcilable_counts(complete: Sequence[MeasuredTrial]) -> Iterator[Caveat]:
     for one in complete:
         connections = one.trial.connections
         if mismatches := connections.mismatches:
@@ -87,12 +87,14 @@ def _irreconcilable_counts(complete: Sequence[Measured]) -> Iterator[Caveat]:
             yield Caveat(kind=CaveatKind.NOT_JUDGED, subject=_trial(one), figures={"why": connections.unjudged})
 
 
-def _other_traffic(complete: Sequence[Measured]) -> Iterator[Caveat]:
+def _other_traffic(complete: Sequence[MeasuredTrial]) -> Iterator[Caveat]:
     """What a target served elsewhere has answered beyond what it was sent; users may end with a request under way."""
     yield from _worst(CaveatKind.OTHER_TRAFFIC, "share", [(_others_share(one.trial), one) for one in complete], 0.0)
 
 
-def _worst(kind: CaveatKind, figure: str, measured: Sequence[tuple[float, Measured]], limit: float) -> Iterator[Caveat]:
+def _worst(
+    kind: CaveatKind, figure: str, measured: Sequence[tuple[float, MeasuredTrial]], limit: float
+) -> Iterator[Caveat]:
     """One caveat for all trials with a figure beyond the limit, which names the worst of them."""
     beyond = [pair for pair in measured if pair[0] > limit]
     if beyond:
@@ -101,7 +103,7 @@ def _worst(kind: CaveatKind, figure: str, measured: Sequence[tuple[float, Measur
         yield Caveat(kind=kind, subject=Several(count=len(beyond), of="trial"), figures=figures)
 
 
-def _ended_workers(complete: Sequence[Measured]) -> Iterator[Caveat]:
+def _ended_workers(complete: Sequence[MeasuredTrial]) -> Iterator[Caveat]:
     """Of a target that others serve, only its own counts say that a process of it ended within the window."""
     for one in complete:
         counts = one.trial.connections
@@ -127,7 +129,7 @@ def _missing_trials(run: RunSummary, arms: Sequence[Arm]) -> Iterator[Caveat]:
     yield from (Caveat(kind=kind, subject=arm.case) for arm in arms if not arm.trials)
 
 
-def _trials_that_do_not_count(everything: Sequence[Measured]) -> Iterator[Caveat]:
+def _trials_that_do_not_count(everything: Sequence[MeasuredTrial]) -> Iterator[Caveat]:
     for one in everything:
         if not one.complete:
             against = one.summary.outpaced or one.summary.silent
@@ -207,7 +209,7 @@ def _without_database(arms: Sequence[Arm]) -> Iterator[Caveat]:
         yield Caveat(kind=CaveatKind.DATABASE_UNUSED, subject=Several(count=len(idle), of="case"))
 
 
-def _busy_generator(complete: Sequence[Measured]) -> Iterator[Caveat]:
+def _busy_generator(complete: Sequence[MeasuredTrial]) -> Iterator[Caveat]:
     """By its busiest load process, where the trial says it."""
     shares = [
         (max(one.trial.busy, default=one.trial.cpu_seconds.generator / one.summary.window_seconds), one)
@@ -217,7 +219,7 @@ def _busy_generator(complete: Sequence[Measured]) -> Iterator[Caveat]:
     yield from _worst(CaveatKind.GENERATOR_BUSY, "share", shares, BUSY_GENERATOR)
 
 
-def _busy_proxy(complete: Sequence[Measured]) -> Iterator[Caveat]:
+def _busy_proxy(complete: Sequence[MeasuredTrial]) -> Iterator[Caveat]:
     """What adds latency to the database must not be what is measured."""
     shares = [
         (one.trial.cpu_seconds.proxy / one.summary.window_seconds, one)
@@ -227,7 +229,7 @@ def _busy_proxy(complete: Sequence[Measured]) -> Iterator[Caveat]:
     yield from _worst(CaveatKind.PROXY_BUSY, "share", shares, BUSY_PROXY)
 
 
-def _skewed_starts(complete: Sequence[Measured]) -> Iterator[Caveat]:
+def _skewed_starts(complete: Sequence[MeasuredTrial]) -> Iterator[Caveat]:
     """How well the clocks of several hosts were known."""
     worst = max(complete, key=lambda one: one.trial.skew_seconds, default=None)
     if worst and worst.trial.skew_seconds:
@@ -254,12 +256,12 @@ def _left_out(run: RunSummary) -> Iterator[Caveat]:
         yield Caveat(kind=CaveatKind.LEFT_OUT, subject=strategy, figures={"servers": tuple(servers), "why": why})
 
 
-def _idle_users(complete: Sequence[Measured]) -> Iterator[Caveat]:
+def _idle_users(complete: Sequence[MeasuredTrial]) -> Iterator[Caveat]:
     """Little's law: users who never pause are always in a request, N = X R."""
     yield from _worst(CaveatKind.USERS_IDLE, "gap", [(_little_gap(one), one) for one in complete], LITTLE_TOLERANCE)
 
 
-def _little_gap(one: Measured) -> float:
+def _little_gap(one: MeasuredTrial) -> float:
     """Only where nothing failed: a failed request may take a user's time without a response time to match.
 
     Under an open load, users are not always in a request.
@@ -270,7 +272,7 @@ def _little_gap(one: Measured) -> float:
     return abs(users - closed_forms.under_way(one.summary.throughput, response)) / users
 
 
-def _withheld_percentiles(complete: Sequence[Measured]) -> Iterator[Caveat]:
+def _withheld_percentiles(complete: Sequence[MeasuredTrial]) -> Iterator[Caveat]:
     for name, quantile in QUANTILES:
         short = [one for one in complete if getattr(one.summary.latency_seconds, name) is None]
         if short:
@@ -287,7 +289,7 @@ def _withheld_percentiles(complete: Sequence[Measured]) -> Iterator[Caveat]:
             )
 
 
-def _successes(one: Measured) -> int:
+def _successes(one: MeasuredTrial) -> int:
     return one.summary.requests - one.summary.failures
 
 
@@ -299,5 +301,5 @@ def _unseen_expiry(arms: Sequence[Arm]) -> Iterator[Caveat]:
         yield Caveat(kind=CaveatKind.EXPIRY_UNSEEN, subject=Several(count=count, of="case"), figures=figures)
 
 
-def _trial(one: Measured) -> TrialOf:
+def _trial(one: MeasuredTrial) -> TrialOf:
     return TrialOf(case=one.trial.case, block=one.trial.block)

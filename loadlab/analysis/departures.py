@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from loadlab.analysis.arms import Measured
+from loadlab.analysis.arms import MeasuredTrial
 from loadlab.analysis.comparisons import JUDGED
 from loadlab.analysis.decisions import TRIALS_TO_SHOW_A_LEAK
 from loadlab.analysis.judgement import called_early
@@ -46,7 +46,7 @@ class Departures:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._seen: dict[int, Measured] = {}
+        self._seen: dict[int, MeasuredTrial] = {}
 
     def after(self, blocks: int, schedule: Schedule, trials: Iterable[Trial]) -> dict[Case, Why]:
         """Those that leave after so many blocks, each with the reason; none where the schedule is fixed.
@@ -69,11 +69,11 @@ class Departures:
         alone = _alone(stay, schedule.cases) if blocks >= FEWEST_EACH else []
         return {**counted, **dict.fromkeys(over, Why.DECIDED), **dict.fromkeys(alone, Why.ALONE)}
 
-    def _measured(self, trial: Trial) -> Measured:
+    def _measured(self, trial: Trial) -> MeasuredTrial:
         """A trial that is made once more has the same order."""
         seen = self._seen.get(trial.order)
         if seen is None or seen.trial is not trial:
-            seen = self._seen[trial.order] = Measured(trial=trial, summary=summarise(trial))
+            seen = self._seen[trial.order] = MeasuredTrial(trial=trial, summary=summarise(trial))
         return seen
 
 
@@ -102,7 +102,7 @@ def _has_verdict(differences: NDArray[np.float64], look: Look, bar: Bar) -> bool
     return not np.isnan(called_early(Averages(differences), look, margin=log1p(bar.margin), noise=bar.noise))
 
 
-def _counted(schedule: Schedule, everything: Sequence[Measured]) -> dict[Case, Why]:
+def _counted(schedule: Schedule, everything: Sequence[MeasuredTrial]) -> dict[Case, Why]:
     """The candidates that leaked or were refused in two trials: no speed makes up for it.
 
     A case that is compared with none stays: nothing but its own figures was asked for.

@@ -10,22 +10,22 @@ from loadlab.model.findings import FailureRow
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from loadlab.analysis.arms import Measured
+    from loadlab.analysis.arms import MeasuredTrial
     from loadlab.model.case import Case
     from loadlab.model.samples import Failure
 
 SERVER_ERROR: Final = 500  # and above
 
 
-def failure_rows(everything: Iterable[Measured]) -> tuple[FailureRow, ...]:
+def failure_rows(everything: Iterable[MeasuredTrial]) -> tuple[FailureRow, ...]:
     """Most frequent first within a case. All trials count here: what made one invalid is worth a look."""
-    by_case: dict[Case, list[Measured]] = {}
+    by_case: dict[Case, list[MeasuredTrial]] = {}
     for one in everything:
         by_case.setdefault(one.trial.case, []).append(one)
     return tuple(row for case, of_case in by_case.items() for row in _rows(case, of_case))
 
 
-def _rows(case: Case, of_case: Sequence[Measured]) -> Iterator[FailureRow]:
+def _rows(case: Case, of_case: Sequence[MeasuredTrial]) -> Iterator[FailureRow]:
     counts: Counter[str] = Counter()
     firsts: dict[str, Failure] = {}
     unopened: Counter[str] = Counter()

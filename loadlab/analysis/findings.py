@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from loadlab.analysis.added_latency import added_latency
 from loadlab.analysis.aftermaths import aftermaths
 from loadlab.analysis.answer import Decided, answer
-from loadlab.analysis.arms import Measured, arm
+from loadlab.analysis.arms import MeasuredTrial, arm
 from loadlab.analysis.caveats import caveats, remarks
 from loadlab.analysis.comparisons import Rules, compare_all, family_size
 from loadlab.analysis.decisions import decide
@@ -102,7 +102,7 @@ def analyse(  # noqa: PLR0913  all that a run folder holds
     are caveats about records that could not be read, and come last; `left` are cases that left early. The same samples
     always give the same findings.
     """
-    everything = [Measured(trial=trial, summary=summarise(trial)) for trial in trials]
+    everything = [MeasuredTrial(trial=trial, summary=summarise(trial)) for trial in trials]
     arms = _arms(cases, everything, restarts)
     compared = _compared(run, cases, everything, left or {})
     evidence = _evidence(run, cases, everything, arms, compared)
@@ -135,8 +135,8 @@ def _answer(decided: Sequence[Decided], cases: Sequence[Case], arms: Sequence[Ar
     return () if _two_sided(cases) else undecided(arms)
 
 
-def _arms(cases: Sequence[Case], everything: Sequence[Measured], restarts: Sequence[Restart]) -> tuple[Arm, ...]:
-    trials: dict[Case, list[Measured]] = {case: [] for case in cases}
+def _arms(cases: Sequence[Case], everything: Sequence[MeasuredTrial], restarts: Sequence[Restart]) -> tuple[Arm, ...]:
+    trials: dict[Case, list[MeasuredTrial]] = {case: [] for case in cases}
     for one in everything:
         trials.setdefault(one.trial.case, []).append(one)
     return tuple(arm(case, trials[case], _recovery(case, restarts)) for case in cases)
@@ -147,7 +147,7 @@ def _recovery(case: Case, restarts: Sequence[Restart]) -> Recovery | None:
 
 
 def _compared(
-    run: RunSummary, cases: Sequence[Case], everything: Sequence[Measured], left: Mapping[Case, Departure]
+    run: RunSummary, cases: Sequence[Case], everything: Sequence[MeasuredTrial], left: Mapping[Case, Departure]
 ) -> _Compared:
     table = scalars(one.summary for one in everything)
     bar_of = bars(cases, table, run.equivalence_margin)
@@ -157,7 +157,11 @@ def _compared(
 
 
 def _evidence(
-    run: RunSummary, cases: Sequence[Case], everything: Sequence[Measured], arms: Sequence[Arm], compared: _Compared
+    run: RunSummary,
+    cases: Sequence[Case],
+    everything: Sequence[MeasuredTrial],
+    arms: Sequence[Arm],
+    compared: _Compared,
 ) -> list[Evidence]:
     """All that one verdict is made of, for each condition that has one.
 
@@ -206,7 +210,7 @@ def _rivals(cases: Sequence[Case]) -> int:
     return sum(count - 1 for count in per_group.values())
 
 
-def _failing(everything: Sequence[Measured]) -> dict[Case, list[float]]:
+def _failing(everything: Sequence[MeasuredTrial]) -> dict[Case, list[float]]:
     """Per case, the share of requests that failed in each complete trial that had any."""
     shares: dict[Case, list[float]] = {}
     for one in everything:
@@ -215,6 +219,6 @@ def _failing(everything: Sequence[Measured]) -> dict[Case, list[float]]:
     return shares
 
 
-def _overruns(everything: Sequence[Measured]) -> Counter[Case]:
+def _overruns(everything: Sequence[MeasuredTrial]) -> Counter[Case]:
     """Per case, the trials that leaked, and the complete ones that had connections refused."""
     return Counter(one.trial.case for one in everything if one.leaked or (one.complete and refused(one.trial)))

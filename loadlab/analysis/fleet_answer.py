@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from loadlab.model.fleet import Application, Keeping, Scene
-    from loadlab.model.fleet_outcome import BreakEven, Moment, Outcome, SmallestAge
+    from loadlab.model.fleet_outcome import BreakEven, FleetOutcome, Moment, SmallestAge
 
 AGES = (60.0, 600.0, None)  # that a break-even is given for, beside those compared
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Asked:
+class ComparedFleet:
     """A fleet: how connections are kept under each strategy to compare, and the scene of each.
 
     The scenes differ at most in how soon processes are replaced. `driver` is the project's, for the settings. Without
@@ -38,7 +38,7 @@ class Asked:
     driver: str = "psycopg"
 
 
-def fleet_answer(asked: Asked, begun: Callable[[Keeping], None] | None = None) -> FleetAnswer:
+def fleet_answer(asked: ComparedFleet, begun: Callable[[Keeping], None] | None = None) -> FleetAnswer:
     """Simulates it; `begun` is told of each strategy before it takes its time.
 
     Raises:
@@ -73,12 +73,12 @@ def fleet_answer(asked: Asked, begun: Callable[[Keeping], None] | None = None) -
     )
 
 
-def _outcome(keeping: Keeping, scene: Scene, asked: Asked) -> Outcome:
+def _outcome(keeping: Keeping, scene: Scene, asked: ComparedFleet) -> FleetOutcome:
     found = outcome(keeping, asked.application, scene, asked.repeats, asked.seed, moments=asked.moments)
     return replace(found, largest=largest_fleet(found, asked.application, scene, asked.seed))
 
 
-def _aged(asked: Asked) -> list[tuple[Keeping, Scene]]:
+def _aged(asked: ComparedFleet) -> list[tuple[Keeping, Scene]]:
     """The strategies that are nothing but an age, on threads that serve again."""
     return [
         (keeping, scene)
@@ -87,13 +87,13 @@ def _aged(asked: Asked) -> list[tuple[Keeping, Scene]]:
     ]
 
 
-def _smallest_age(asked: Asked) -> SmallestAge | None:
+def _smallest_age(asked: ComparedFleet) -> SmallestAge | None:
     for keeping, scene in _aged(asked):
         return smallest_age(keeping, asked.application, scene, asked.seed)
     return None
 
 
-def _break_even(asked: Asked) -> BreakEven | None:
+def _break_even(asked: ComparedFleet) -> BreakEven | None:
     aged = _aged(asked)
     if not aged:
         return None

@@ -20,14 +20,16 @@ if TYPE_CHECKING:
 
     from loadlab.analysis.simplicity import Order
     from loadlab.model.fleet import Application, Keeping, Scene
-    from loadlab.model.fleet_outcome import Outcome, VerdictKind
+    from loadlab.model.fleet_outcome import FleetOutcome, VerdictKind
 
 MARGIN: Final = 0.01  # of the requests
 FAILURES: Final = 0.001  # of the requests, that one strategy may fail more than another
 ROOM: Final = 4  # standard deviations of a Poisson distribution above its mean
 
 
-def fleet_verdict(outcomes: Sequence[Outcome], application: Application, scene: Scene, driver: str) -> FleetVerdict:
+def fleet_verdict(
+    outcomes: Sequence[FleetOutcome], application: Application, scene: Scene, driver: str
+) -> FleetVerdict:
     """Of at least one strategy."""
     fitting = [place for place, one in enumerate(outcomes) if one.fits]
     if not fitting:
@@ -46,29 +48,29 @@ def fleet_verdict(outcomes: Sequence[Outcome], application: Application, scene: 
     )
 
 
-def _not_failing(outcomes: Sequence[Outcome], fitting: Sequence[int]) -> list[int]:
+def _not_failing(outcomes: Sequence[FleetOutcome], fitting: Sequence[int]) -> list[int]:
     least = outcomes[min(fitting, key=lambda place: outcomes[place].failed.middle)]
     return [place for place in fitting if not _fails_more(outcomes[place], least)]
 
 
-def _fails_more(one: Outcome, least: Outcome) -> bool:
+def _fails_more(one: FleetOutcome, least: FleetOutcome) -> bool:
     more = one.failed.middle - least.failed.middle
     return not one.failed.overlaps(least.failed) and more >= FAILURES * one.requests.middle
 
 
-def _alike(outcomes: Sequence[Outcome], fitting: Sequence[int]) -> list[int]:
+def _alike(outcomes: Sequence[FleetOutcome], fitting: Sequence[int]) -> list[int]:
     """The one that opens least, and those that do not differ from it."""
     best = outcomes[min(fitting, key=lambda place: outcomes[place].opens_per_second.middle)]
     return [place for place in fitting if not _opens_more(outcomes[place], best)]
 
 
-def _opens_more(one: Outcome, best: Outcome) -> bool:
+def _opens_more(one: FleetOutcome, best: FleetOutcome) -> bool:
     more = one.opens_per_second.middle - best.opens_per_second.middle
     requests_per_second = best.requests.middle / best.seconds
     return not one.opens_per_second.overlaps(best.opens_per_second) and more >= MARGIN * requests_per_second
 
 
-def _kind(outcomes: Sequence[Outcome], fitting: Sequence[int], alike: Sequence[int]) -> VerdictKind:
+def _kind(outcomes: Sequence[FleetOutcome], fitting: Sequence[int], alike: Sequence[int]) -> VerdictKind:
     if len(outcomes) == 1:
         return "only_one"
     if len(fitting) == 1:
@@ -76,7 +78,7 @@ def _kind(outcomes: Sequence[Outcome], fitting: Sequence[int], alike: Sequence[i
     return "no_difference" if len(alike) == len(outcomes) else "best"
 
 
-def _rival(outcomes: Sequence[Outcome], fitting: Sequence[int], alike: Sequence[int]) -> int | None:
+def _rival(outcomes: Sequence[FleetOutcome], fitting: Sequence[int], alike: Sequence[int]) -> int | None:
     """The next best that fits; without any, the one that needs least."""
     others = [place for place in fitting if place not in alike]
     if others:
@@ -85,7 +87,7 @@ def _rival(outcomes: Sequence[Outcome], fitting: Sequence[int], alike: Sequence[
     return min(unfit, key=lambda place: outcomes[place].needed) if unfit else None
 
 
-def _order(one: Outcome) -> Order:
+def _order(one: FleetOutcome) -> Order:
     return order(one.case)
 
 
@@ -95,7 +97,7 @@ def _more_clients(keeping: Keeping, hosts: int) -> Iterator[Remedy]:
         yield Remedy(kind="max_client_conn", count=sharing * keeping.processes * keeping.threads)
 
 
-def _remedies(least: Outcome, application: Application, scene: Scene) -> Iterator[Remedy]:
+def _remedies(least: FleetOutcome, application: Application, scene: Scene) -> Iterator[Remedy]:
     keeping, free = least.keeping, least.free
     if least.refused_by_pooler:
         yield from _more_clients(keeping, scene.hosts)

@@ -39,7 +39,8 @@ def questions_of(findings: Findings, gates: Sequence[Gate]) -> tuple[Question, .
     names, looks = short_names(list(arms)), _looks(findings)
     faults = {one.case: one.trials for one in findings.aftermaths.cases}
     seen = {
-        case: Seen(arm=arm, trials=trials.get(case, ()), aftermaths=faults.get(case, ())) for case, arm in arms.items()
+        case: MeasuredCase(arm=arm, trials=trials.get(case, ()), aftermaths=faults.get(case, ()))
+        for case, arm in arms.items()
     }
     return tuple(
         Question(gate=gate, evidence=evidence, case=case, looks=looks)
@@ -61,8 +62,9 @@ def questions_between(before: Findings, after: Findings, gates: Sequence[Gate]) 
     for gate in gates:
         for case, arm in later.items():
             if gate.concerns(case, names[case]):
-                seen, first = Seen(arm=arm, trials=ours.get(case, ()), aftermaths=faults.get(case, ())), pairs.get(case)
-                past = Seen(arm=earlier[first], trials=theirs.get(first, ())) if first else None
+                first = pairs.get(case)
+                seen = MeasuredCase(arm=arm, trials=ours.get(case, ()), aftermaths=faults.get(case, ()))
+                past = MeasuredCase(arm=earlier[first], trials=theirs.get(first, ())) if first else None
                 looks = max(_looks(before), _looks(after))
                 evidence = _evidence(gate, seen, past, _between_runs) or Counted(None)
                 found.append(Question(gate=gate, evidence=evidence, case=case, looks=looks))
@@ -88,7 +90,7 @@ def _looks(findings: Findings) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class MeasuredCase:
     """What was measured of a case."""
 
     arm: Arm
@@ -123,7 +125,7 @@ class Seen:
         return np.array(list(self.by_block(quantity).values()), dtype=np.float64)
 
 
-def _baseline(case: Case, seen: Mapping[Case, Seen]) -> Seen | None:
+def _baseline(case: Case, seen: Mapping[Case, MeasuredCase]) -> MeasuredCase | None:
     """The other side of the run, if it has one: then that is the question. Else what closes after each request."""
     found = other_side_of(case, list(seen))
     if found is None and case.is_candidate:
@@ -132,7 +134,10 @@ def _baseline(case: Case, seen: Mapping[Case, Seen]) -> Seen | None:
 
 
 def _evidence(
-    gate: Gate, seen: Seen, baseline: Seen | None, estimated: Callable[[str, Seen, Seen], Evidence]
+    gate: Gate,
+    seen: MeasuredCase,
+    baseline: MeasuredCase | None,
+    estimated: Callable[[str, MeasuredCase, MeasuredCase], Evidence],
 ) -> Evidence | None:
     """None where the gate is about a baseline and the case has none: it may be the baseline itself."""
     if not gate.limit.relative:
@@ -144,16 +149,16 @@ def _evidence(
     return estimated(gate.quantity, seen, baseline)
 
 
-def _within_run(quantity: str, seen: Seen, baseline: Seen) -> Evidence:
+def _within_run(quantity: str, seen: MeasuredCase, baseline: MeasuredCase) -> Evidence:
     return OverBlocks(log_ratios(seen.by_block(quantity), baseline.by_block(quantity)))
 
 
-def _between_runs(quantity: str, seen: Seen, baseline: Seen) -> Evidence:
+def _between_runs(quantity: str, seen: MeasuredCase, baseline: MeasuredCase) -> Evidence:
     with np.errstate(divide="ignore"):
         return OverRuns(np.log(baseline.values(quantity)), np.log(seen.values(quantity)))
 
 
-def _absolute(gate: Gate, seen: Seen) -> Evidence:
+def _absolute(gate: Gate, seen: MeasuredCase) -> Evidence:
     if gate.fault is not None:
         return seen.after(gate)
     return OverTrials(seen.values(gate.quantity)) if gate.measure.estimated else seen.counted(gate.quantity)
@@ -182,12 +187,12 @@ def _per_connection(gate: Gate, one: Aftermath) -> float | None:
     return figure / connections if connections else inf
 
 
-def _failed_share(seen: Seen) -> float | None:
+def _failed_share(seen: MeasuredCase) -> float | None:
     requests = sum(one.requests for one in seen.telling)
     return sum(one.failures for one in seen.telling) / requests if requests else None
 
 
-def _of_connections(figure: Callable[[Arm], float | None]) -> Callable[[Seen], float | None]:
+def _of_connections(figure: Callable[[Arm], float | None]) -> Callable[[MeasuredCase], float | None]:
     """What complete trials alone tell."""
     return lambda seen: figure(seen.arm) if seen.arm.trials else None
 
@@ -217,7 +222,7 @@ AFTER: Final[Mapping[str, Callable[[Aftermath], float | None]]] = {
     "first_success_after": lambda one: inf if one.first_success is None else one.first_success,
     "recovered_after": lambda one: one.back_seconds,
 }
-COUNTS: Final[Mapping[str, Callable[[Seen], float | None]]] = {
+COUNTS: Final[Mapping[str, Callable[[MeasuredCase], float | None]]] = {
     "leaks": lambda seen: sum(one.leak == "yes" for one in seen.telling),
     "failed": lambda seen: sum(one.failures for one in seen.telling),
     "failed_share": _failed_share,

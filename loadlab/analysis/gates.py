@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 import numpy as np
 
-from loadlab.model.gates import Doubt, GateResult, Outcome
+from loadlab.model.gates import Doubt, GateOutcome, GateResult
 from loadlab.stats import rank_sum
 from loadlab.stats.blocks import ALPHA
 from loadlab.stats.intervals import Interval, ends_of_median, median
@@ -156,10 +156,10 @@ def decide(questions: Sequence[Question]) -> tuple[GateResult, ...]:
 
 
 def _counted(one: Question, seen: Counted) -> GateResult:
-    result = GateResult(gate=one.gate, outcome=Outcome.UNDECIDED, case=one.case, alias=one.alias, value=seen.figure)
+    result = GateResult(gate=one.gate, outcome=GateOutcome.UNDECIDED, case=one.case, alias=one.alias, value=seen.figure)
     if seen.figure is None:
         return replace(result, doubt=seen.doubt)
-    return replace(result, outcome=Outcome.PASS if one.gate.meets(seen.figure) else Outcome.FAIL)
+    return replace(result, outcome=GateOutcome.PASS if one.gate.meets(seen.figure) else GateOutcome.FAIL)
 
 
 def _shares(family: Sequence[Question]) -> dict[int, int]:
@@ -204,7 +204,7 @@ def _estimated(one: Question, family: int) -> GateResult:
     bad, good = (interval.low, interval.high) if gate.upper else (interval.high, interval.low)
     result = GateResult(
         gate=gate,
-        outcome=Outcome.UNDECIDED,
+        outcome=GateOutcome.UNDECIDED,
         case=one.case,
         value=evidence.value(),
         low=interval.low,
@@ -214,9 +214,9 @@ def _estimated(one: Question, family: int) -> GateResult:
     if result.value is None:
         return replace(result, doubt=Doubt.NOT_MEASURED)
     if not gate.meets(bad):
-        return replace(result, outcome=Outcome.FAIL)
+        return replace(result, outcome=GateOutcome.FAIL)
     if gate.meets(good):
-        return replace(result, outcome=Outcome.PASS)
+        return replace(result, outcome=GateOutcome.PASS)
     bounded = isfinite(good) and isfinite(bad)
     return replace(result, doubt=Doubt.INTERVAL if bounded else Doubt.TOO_FEW_TRIALS)
 

@@ -9,7 +9,7 @@ from loadlab.model.caveats import Caveat, CaveatKind
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from loadlab.analysis.arms import Measured
+    from loadlab.analysis.arms import MeasuredTrial
     from loadlab.model.case import Case
     from loadlab.model.caveats import Figures
     from loadlab.model.comparison import Comparison
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SHOWN: Final = 0.005  # a ratio nearer to 1 is spelt 1.00×
 
 
-def lost_trials(everything: Sequence[Measured], comparisons: Sequence[Comparison]) -> Iterator[Caveat]:
+def lost_trials(everything: Sequence[MeasuredTrial], comparisons: Sequence[Comparison]) -> Iterator[Caveat]:
     """One for each case that served nothing somewhere, or did not keep up; then pairs that say nothing for that."""
     silent = _blocks(everything, [one.summary.silent for one in everything])
     unknown = _blocks(everything, [one.summary.outpaced and not one.summary.silent for one in everything])
@@ -56,7 +56,7 @@ def _median(arm: Arm) -> float:
     return arm.throughput.value if arm.throughput else 0.0
 
 
-def _blocks(everything: Sequence[Measured], chosen: Sequence[bool]) -> Mapping[Case, list[int]]:
+def _blocks(everything: Sequence[MeasuredTrial], chosen: Sequence[bool]) -> Mapping[Case, list[int]]:
     """Per case, the blocks of its chosen trials."""
     blocks: dict[Case, list[int]] = {}
     for one, wanted in zip(everything, chosen, strict=True):

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from loadlab.model.reasons import Against, Fails, Harm, Leaks, LeakUnknown, OverLimit, Refused, Silent, Unmeasured
+from loadlab.model.reasons import (
+    Fails,
+    Harm,
+    Leaks,
+    LeakUnknown,
+    OverLimit,
+    Refused,
+    SharedObjection,
+    Silent,
+    Unmeasured,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,13 +59,13 @@ def leak(arm: Arm) -> Leaks:
     return Leaks(held=held, usable=arm.usable, collected=0 if too_many else arm.collected)
 
 
-def against(evidence: Evidence) -> Iterator[Against]:
+def against(evidence: Evidence) -> Iterator[SharedObjection]:
     """What was ruled out; cases with the same objection are together."""
     found: dict[Objection, list[Case]] = {}
     for arm in evidence.candidates:
         if why := objection(evidence, arm):
             found.setdefault(why, []).append(arm.case)
-    yield from (Against(cases=tuple(cases), objection=why) for why, cases in found.items())
+    yield from (SharedObjection(cases=tuple(cases), objection=why) for why, cases in found.items())
 
 
 def harm(evidence: Evidence) -> Harm:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from loadlab.model.config import Scalar
     from loadlab.model.plan import Plan
     from loadlab.model.recorded import RecordedRun
-    from loadlab.model.session import Session
+    from loadlab.model.session import LabSession
 
 
 def run_summary(recorded: RecordedRun, plan: Plan, driver: str) -> RunSummary:
@@ -72,7 +72,7 @@ def record_caveats(recorded: RecordedRun) -> Iterator[Caveat]:
     yield from (*recorded.lost_sessions, *recorded.damaged)
 
 
-def _parts(recorded: RecordedRun) -> list[tuple[Session, list[int]]]:
+def _parts(recorded: RecordedRun) -> list[tuple[LabSession, list[int]]]:
     """Each session with the orders of the trials that it measured; those that measured none say nothing of a trial."""
     measured = [
         (session, [trial.order for trial in recorded.trials if trial.session == session.number])
@@ -81,7 +81,7 @@ def _parts(recorded: RecordedRun) -> list[tuple[Session, list[int]]]:
     return [part for part in measured if part[1]] or measured[-1:]
 
 
-def _moved(parts: Sequence[tuple[Session, list[int]]]) -> Iterator[Caveat]:
+def _moved(parts: Sequence[tuple[LabSession, list[int]]]) -> Iterator[Caveat]:
     """What was not the same for all trials."""
     for (before, _), (after, measured) in pairwise(parts):
         if changed := changes(before.environment, after.environment):

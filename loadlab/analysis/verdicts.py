@@ -11,7 +11,7 @@ from loadlab.analysis.recommendations import recommendation
 from loadlab.analysis.standings import standings
 from loadlab.analysis.strategy_reasons import in_production, strategy_reasons
 from loadlab.model.findings import Verdict
-from loadlab.model.reasons import Against, Gain, Ground, TooFewBlocks
+from loadlab.model.reasons import Gain, Ground, SharedObjection, TooFewBlocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,7 +90,7 @@ def _all_rejected(evidence: Evidence) -> Iterator[Reason]:
         return
     for arm in evidence.candidates:
         if why := objection(evidence, arm):
-            yield Against(cases=(arm.case,), objection=why)
+            yield SharedObjection(cases=(arm.case,), objection=why)
 
 
 def _closest(evidence: Evidence) -> list[Arm]:

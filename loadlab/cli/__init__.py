@@ -5,8 +5,6 @@ Modules import what a command needs when it runs, so that help, versions and typ
 
 from __future__ import annotations
 
-import io
-import os
 import platform
 import sys
 import traceback
@@ -29,13 +27,11 @@ from loadlab.cli import (
     serve,
     watch,
 )
-from loadlab.cli._errors import say
 from loadlab.cli._help import FIRST_STEPS, HelpFormatter, examples, exit_codes
 from loadlab.cli._parser import Parser
-from loadlab.cli._signals import stoppable
-from loadlab.errors import BUG_EXIT_CODE, EnvironmentFaultError, LabError
+from loadlab.errors import BUG_EXIT_CODE, EnvironmentFaultError
 from loadlab.model.text import printable, redacted
-from loadlab.system.files import FULL
+from loadlab.system.ending import ended, say
 
 if TYPE_CHECKING:
     import argparse
@@ -73,31 +69,19 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # A terminal that lacks a sign still gets the rest of the verdict.
-        sys.stdout.reconfigure(errors="replace")
-    arguments = parser().parse_args(argv)
     try:
-        with stoppable():
-            code = int(arguments.execute(arguments))
-            sys.stdout.flush()  # here, where a reader that has gone can be told from a bug
-            return code
-    except LabError as error:
-        say(error)
-        return error.exit_code
-    except BrokenPipeError:
-        # The reader of our output has gone: discard what Python still writes when it exits.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return ended(lambda: _execute(argv))
     except Exception as error:  # noqa: BLE001  the last resort: anything that arrives here is a bug of ours
-        if isinstance(error, OSError) and error.errno in FULL:
-            print(f"loadlab: {error.filename or 'A file'} cannot be written: the disk is full.", file=sys.stderr)
-            return EnvironmentFaultError.exit_code
         if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("loadlab"):
-            print(f"loadlab: {_lacking(error.name)}", file=sys.stderr)
+            say(EnvironmentFaultError(_lacking(error.name)))
             return EnvironmentFaultError.exit_code
         print(printable(redacted(_bug_report())), file=sys.stderr)
         return BUG_EXIT_CODE
+
+
+def _execute(argv: Sequence[str] | None) -> int:
+    arguments = parser().parse_args(argv)
+    return int(arguments.execute(arguments))
 
 
 def _lacking(package: str) -> str:

@@ -21,7 +21,8 @@ from loadlab.lab.fixture import postgres_fixture
 from loadlab.lab.preflight import missing_for, missing_for_worker, missing_program, require_installed
 from loadlab.lab.versions import versions, worker_versions
 from loadlab.lab.worker_behaviour import worker_behaviour, worker_settings
-from loadlab.model.behaviour import Recording, Scale, departures, differences, merged, rows_of, worker_rows_of
+from loadlab.model.behaviour import Recording, Scale, merged, rows_of, worker_rows_of
+from loadlab.model.behaviour_changes import changed_cells, differences
 from loadlab.report.behaviour import COMMAND, as_markdown, for_terminal, label
 from loadlab.report.numbers import plural
 from loadlab.report.which_setting import which_setting_page
@@ -266,7 +267,7 @@ def _gate(before: Recording, counted: Recording, source: Path) -> None:
     Raises:
         GateError: naming each cell.
     """
-    found = list(departures(before, counted, _all_ids()))
+    found = list(changed_cells(before, counted, _all_ids()))
     if not found:
         print(f"Compared {plural(len(counted.rows) + len(counted.workers), 'row')} with {source}: no difference.")
         return

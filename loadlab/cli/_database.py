@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-    from loadlab.listing.sessions import Activity
+    from loadlab.listing.sessions import DatabaseSessions
 
 
 class NotAskedError(EnvironmentFaultError):
@@ -24,7 +24,7 @@ class NotAskedError(EnvironmentFaultError):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Observed:
+class ObservedDatabase:
     """The database `name`, and a cursor to ask of it; `folder` is empty, and goes with the command."""
 
     name: str
@@ -33,7 +33,7 @@ class Observed:
 
 
 @contextmanager
-def observed_database(reference: str, *, allow_remote: bool) -> Iterator[Observed]:
+def observed_database(reference: str, *, allow_remote: bool) -> Iterator[ObservedDatabase]:
     """The one that --dsn names.
 
     Raises:
@@ -46,7 +46,7 @@ def observed_database(reference: str, *, allow_remote: bool) -> Iterator[Observe
         folder = Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="loadlab-")))
         database = resources.enter_context(external_database(Reference(reference, allow_remote=allow_remote), folder))
         connection = resources.enter_context(database.observed())
-        yield Observed(name=database.name, cursor=connection.cursor(), folder=folder)
+        yield ObservedDatabase(name=database.name, cursor=connection.cursor(), folder=folder)
 
 
 class AskedDatabase:
@@ -64,9 +64,9 @@ class AskedDatabase:
         self.is_named = reference is not None
         self._open = partial(observed_database, reference or "", allow_remote=allow_remote)
         self._resources = resources.enter_context(ExitStack())
-        self._observed: Observed | None = None
+        self._observed: ObservedDatabase | None = None
 
-    def activity(self) -> Activity:
+    def sessions(self) -> DatabaseSessions:
         """Its sessions now.
 
         Raises:
@@ -75,12 +75,12 @@ class AskedDatabase:
         """
         import psycopg2
 
-        from loadlab.listing.sessions import activity
+        from loadlab.listing.sessions import database_sessions
         from loadlab.services.database import refusal
 
         try:
             self._observed = seen = self._observed or self._resources.enter_context(self._open())
-            return activity(seen.cursor, seen.name)
+            return database_sessions(seen.cursor, seen.name)
         except EnvironmentFaultError as error:
             raise NotAskedError(str(error)) from error
         except psycopg2.Error as error:

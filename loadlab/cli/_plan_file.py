@@ -33,6 +33,21 @@ SERVED_BY_US: Final = (
 WARMUP_SECONDS: Final = 2.0  # a site of some size needs longer than ours to answer as fast as it can
 
 
+def add_plan_options(parser: argparse.ArgumentParser) -> None:
+    """All that replace keys of the plan, but for its gates."""
+    parser.add_argument(
+        "--locustfile",
+        action="append",
+        metavar="FILE",
+        help="your own Locust file instead of the plan's scenarios; repeatable",
+    )
+    _add_load_arguments(parser)
+    add_project_arguments(parser)
+    _add_against_arguments(parser)
+    _add_database_arguments(parser)
+    _add_target_arguments(parser)
+
+
 def add_project_arguments(parser: argparse.ArgumentParser) -> None:
     """The user's own project."""
     group = parser.add_argument_group("your own project")
@@ -48,7 +63,7 @@ def add_project_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--python", metavar="PATH", help="the interpreter of its virtualenv (default: loadlab's own)")
 
 
-def add_against_arguments(parser: argparse.ArgumentParser) -> None:
+def _add_against_arguments(parser: argparse.ArgumentParser) -> None:
     """The other side of a run."""
     group = parser.add_argument_group("two sides in one run")
     group.add_argument(
@@ -60,7 +75,7 @@ def add_against_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--against-settings", metavar="MODULE", help="the settings module of the other side")
 
 
-def add_load_arguments(parser: argparse.ArgumentParser) -> None:
+def _add_load_arguments(parser: argparse.ArgumentParser) -> None:
     """How many load processes there are, and on which hosts."""
     group = parser.add_argument_group("load processes")
     group.add_argument(
@@ -86,7 +101,7 @@ def add_load_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_target_arguments(parser: argparse.ArgumentParser) -> None:
+def _add_target_arguments(parser: argparse.ArgumentParser) -> None:
     """A site that loadlab does not serve itself."""
     group = parser.add_argument_group("an external target")
     group.add_argument(
@@ -97,7 +112,7 @@ def add_target_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--token", metavar="env:NAME", help="the environment variable with the token of its metrics")
 
 
-def add_database_arguments(parser: argparse.ArgumentParser) -> None:
+def _add_database_arguments(parser: argparse.ArgumentParser) -> None:
     """The project's database, and what loadlab may do to it."""
     group = parser.add_argument_group("the database of your project")
     group.add_argument(

@@ -68,7 +68,7 @@ class Screen:
         return self._console(sys.stderr, width=None, terminal=self.moves(sys.stderr))
 
     def _console(self, stream: TextIO, *, width: int | None, terminal: bool | None) -> Console:
-        from rich.console import Console
+        from loadlab.cli._console import Console
 
         coloured = self.colours(stream)
         return Console(

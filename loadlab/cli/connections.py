@@ -110,7 +110,7 @@ class _Lister:
         """
         from loadlab.instrumentation.open_connections import listed_with
 
-        return listed_with(self._read, self._database.activity) if asking and self._database.is_named else self._read()
+        return listed_with(self._read, self._database.sessions) if asking and self._database.is_named else self._read()
 
     def watch(self) -> None:
         """List again and again. The first listing must succeed; what keeps a later one from it is shown in its place.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable
 
-    from loadlab.analysis.fleet_answer import Asked
+    from loadlab.analysis.fleet_answer import ComparedFleet
     from loadlab.fleet.fleet_file import Fleet
     from loadlab.model.fleet import Application, Keeping
     from loadlab.model.fleet_outcome import FleetAnswer
@@ -76,12 +76,12 @@ def execute(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _asked(fleet: Fleet, application: Application, title: str) -> Asked:
-    from loadlab.analysis.fleet_answer import Asked
+def _asked(fleet: Fleet, application: Application, title: str) -> ComparedFleet:
+    from loadlab.analysis.fleet_answer import ComparedFleet
     from loadlab.fleet.moments import moments
 
     scene = fleet.scene()
-    return Asked(
+    return ComparedFleet(
         title=title,
         application=application,
         strategies=[(fleet.keeping(strategy, application), scene) for strategy in fleet.strategies],
@@ -92,7 +92,7 @@ def _asked(fleet: Fleet, application: Application, title: str) -> Asked:
     )
 
 
-def _answer(asked: Asked, screen: Screen) -> FleetAnswer:
+def _answer(asked: ComparedFleet, screen: Screen) -> FleetAnswer:
     from loadlab.analysis.fleet_answer import fleet_answer
     from loadlab.cli._progress import display
 
@@ -111,14 +111,14 @@ def _answer(asked: Asked, screen: Screen) -> FleetAnswer:
         return fleet_answer(asked, begins)
 
 
-def _names(asked: Asked) -> list[str]:
+def _names(asked: ComparedFleet) -> list[str]:
     """Each strategy with the parameters in which it differs from its namesakes."""
     strategies = [keeping.strategy for keeping, _ in asked.strategies]
     among = varying(Condition(strategy=strategy) for strategy in strategies)
     return [one.spelt({key: one.parameters[key] for key in among.of("strategy", one)}) for one in strategies]
 
 
-def _seconds(asked: Asked) -> Iterable[float]:
+def _seconds(asked: ComparedFleet) -> Iterable[float]:
     """What each strategy is expected to take."""
     from loadlab.fleet.engine.simulate import engine_for
     from loadlab.fleet.repeating import how_often
@@ -128,7 +128,7 @@ def _seconds(asked: Asked) -> Iterable[float]:
         yield seconds * how_often(seconds, asked.repeats)
 
 
-def _slow(asked: Asked) -> Iterable[str]:
+def _slow(asked: ComparedFleet) -> Iterable[str]:
     """What takes more than a minute, and why."""
     from loadlab.fleet.engine.simulate import engine_for
     from loadlab.report.numbers import minutes

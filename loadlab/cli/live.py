@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-from loadlab.cli._errors import say
 from loadlab.cli._port import port, port_after_plan
 from loadlab.cli._scraping import shown_again
 from loadlab.errors import EnvironmentFaultError, LabError, StoppedError, UsageError
 from loadlab.store.layout import has_trials
+from loadlab.system.ending import say
 from loadlab.system.ports import LIVE_PORT, LOOPBACK, is_loopback
 
 if TYPE_CHECKING:

@@ -16,11 +16,7 @@ from loadlab.cli._gates import add_gate_arguments
 from loadlab.cli._plan_file import (
     ONLY_HELP,
     PLAN_HELP,
-    add_against_arguments,
-    add_database_arguments,
-    add_load_arguments,
-    add_project_arguments,
-    add_target_arguments,
+    add_plan_options,
     changes_plan,
     read_experiment,
 )
@@ -75,17 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-remote", action="store_true", help="allow a database, target or --remote-write on another host"
     )
-    parser.add_argument(
-        "--locustfile",
-        action="append",
-        metavar="FILE",
-        help="your own Locust file instead of the plan's scenarios; repeatable",
-    )
-    add_load_arguments(parser)
-    add_project_arguments(parser)
-    add_against_arguments(parser)
-    add_database_arguments(parser)
-    add_target_arguments(parser)
+    add_plan_options(parser)
     add_live_argument(parser)
     add_scraping_arguments(parser)
     parser.add_argument("--require-verdict", action="store_true", help="exit with 11 if a verdict is inconclusive")
@@ -131,6 +117,8 @@ def _add_next_step(error: LabError, path: Path, arguments: argparse.Namespace) -
         return
     if (path / SCHEDULE).exists():
         error.add_note(f"Continue with: {_continuation(arguments).command(path)}")
+    elif isinstance(error, StoppedError):
+        error.add_note("Nothing was measured.")
     else:
         error.add_note("Nothing was measured. Fix this, then run the same command again.")
 

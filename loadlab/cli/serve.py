@@ -19,7 +19,7 @@ from loadlab.system.packaged import packaged
 if TYPE_CHECKING:
     import argparse
 
-    from loadlab.lab.application import Application
+    from loadlab.lab.application import ServedApplication
     from loadlab.model.config import Config, Scalar
     from loadlab.model.plan import Plan
 
@@ -177,7 +177,7 @@ def _require_fit(server: Config, strategy: Config, driver: str) -> None:
         raise UsageError(f"{strategy.name} in {server.name}: {why}{hint}.")
 
 
-def _welcome(application: Application, what: str) -> str:
+def _welcome(application: ServedApplication, what: str) -> str:
     return (
         f"{what}\n"
         f"  site     {application.url}/\n"
@@ -194,7 +194,7 @@ def _scenario() -> str:
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
-def _watch(application: Application) -> int:
+def _watch(application: ServedApplication) -> int:
     """Wait for the user to stop us; a server that ends by itself is a fault."""
     while application.program.running():
         time.sleep(0.2)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from loadlab.model.fleet import Numbers
-    from loadlab.model.uses import Garbage
+    from loadlab.model.uses import GarbageCount
 
 # threshold1 = 10: the second is searched at the search after the eleventh of the youngest (Modules/gcmodule.c).
 SEARCHES: Final = 12
@@ -46,7 +46,7 @@ class _Survival:
         return np.append(self.lags, NEVER)[places]
 
 
-def merged(parts: Iterable[tuple[Garbage, ...]]) -> Counter[tuple[int, bool]]:
+def merged(parts: Iterable[tuple[GarbageCount, ...]]) -> Counter[tuple[int, bool]]:
     """How many connections were collected, or waited still, after each number of requests."""
     counted: Counter[tuple[int, bool]] = Counter()
     for part in parts:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from loadlab.model.fleet import Application, Keeping, ProcessesEnd, Scene
-    from loadlab.model.fleet_outcome import Outcome
+    from loadlab.model.fleet_outcome import FleetOutcome
 
 BUSY: Final = 0.7  # of the time; from there on, queues decide what users see
 FAILING: Final = 0.01  # of the requests
@@ -66,12 +66,12 @@ def busy_processes(keeping: Keeping, application: Application, scene: Scene, ope
     return busiest_rate(scene) * each / (scene.hosts * keeping.processes)
 
 
-def caveats_of(found: Outcome, application: Application, scene: Scene) -> tuple[FleetCaveat, ...]:
+def caveats_of(found: FleetOutcome, application: Application, scene: Scene) -> tuple[FleetCaveat, ...]:
     """Those of one strategy, the gravest first."""
     return tuple(_caveats(found, application, scene))
 
 
-def _caveats(found: Outcome, application: Application, scene: Scene) -> Iterator[FleetCaveat]:
+def _caveats(found: FleetOutcome, application: Application, scene: Scene) -> Iterator[FleetCaveat]:
     keeping = found.keeping
     if found.busy_threads is not None and found.busy_threads >= BUSY:
         yield FleetCaveat(kind="queues", figures={"busy": found.busy_threads})

@@ -11,8 +11,8 @@ import numpy as np
 from loadlab.fleet.bands import band, over_time, times
 from loadlab.fleet.engine.simulate import engine_for, simulate
 from loadlab.fleet.limits import caveats_of, utilisation
-from loadlab.fleet.repeating import Simulation, generator, repeated
-from loadlab.model.fleet_outcome import AfterMoment, Moment, Outcome
+from loadlab.fleet.repeating import SimulationInputs, generator, repeated
+from loadlab.model.fleet_outcome import AfterMoment, FleetOutcome, Moment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +54,7 @@ def outcome(  # noqa: PLR0913  what a simulation needs, and how often
     seed: int,
     *,
     moments: Sequence[Moment] = (),
-) -> Outcome:
+) -> FleetOutcome:
     """All figures of one strategy; `moments` are the events that have a figure each.
 
     Without a number of `repeats`, there are as many as are soon done, four at least.
@@ -63,7 +63,7 @@ def outcome(  # noqa: PLR0913  what a simulation needs, and how often
         UsageError: this strategy cannot be simulated there.
     """
     at = instants(scene.rates.seconds)
-    simulation = Simulation(keeping=keeping, application=application, scene=scene, at=at)
+    simulation = SimulationInputs(keeping=keeping, application=application, scene=scene, at=at)
     made = [_repeat(ran, at) for ran in repeated(simulation, repeats, seed)]
     engine = engine_for(keeping, application, scene)
     found = _figures(keeping, application, scene, at, made)
@@ -82,14 +82,16 @@ def outcome(  # noqa: PLR0913  what a simulation needs, and how often
     return replace(found, caveats=caveats_of(found, application, scene))
 
 
-def _figures(keeping: Keeping, application: Application, scene: Scene, at: Numbers, made: Sequence[_Repeat]) -> Outcome:
+def _figures(
+    keeping: Keeping, application: Application, scene: Scene, at: Numbers, made: Sequence[_Repeat]
+) -> FleetOutcome:
     """All that follows from the simulations alone."""
     ran, seconds = [one.simulated for one in made], scene.rates.seconds
     opens = band([one.opened[-1] / seconds for one in ran])
     most = band([float(one.open.max()) for one in made])
     refused = band([one.refused for one in ran])
     peak = _opens_peak(at, seconds, made)
-    return Outcome(
+    return FleetOutcome(
         keeping=keeping,
         engine="by_opening",
         engine_because="",

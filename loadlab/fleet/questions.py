@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from loadlab.model.fleet import Application, Keeping, Scene
-    from loadlab.model.fleet_outcome import Outcome
+    from loadlab.model.fleet_outcome import FleetOutcome
 
 WORTH_HAVING: Final = 0.95  # of the reuse that unlimited has
 REACHED: Final = 0.97  # of a bound: from there on, it is what decides
@@ -120,7 +120,7 @@ def break_even(application: Application, ages: Sequence[float | None]) -> BreakE
     )
 
 
-def largest_fleet(found: Outcome, application: Application, scene: Scene, seed: int) -> LargestFleet:
+def largest_fleet(found: FleetOutcome, application: Application, scene: Scene, seed: int) -> LargestFleet:
     """How many hosts fit, each with its share of this traffic.
 
     Where all threads hold a connection, the bound decides. Elsewhere a number follows from the mean of the open
@@ -154,13 +154,13 @@ def _by_clients(keeping: Keeping) -> LargestFleet:
     return LargestFleet(hosts=hosts, way="bound", bound=hosts)
 
 
-def _all_hold_one(found: Outcome, per_host: int, at_once: float, hosts: int) -> bool:
+def _all_hold_one(found: FleetOutcome, per_host: int, at_once: float, hosts: int) -> bool:
     """Whether all threads hold a connection most of the time, and at the worst moment beside those that end."""
     usual = max(found.open_over_time.median)
     return usual >= REACHED * per_host * hosts and found.needed >= REACHED * at_once * hosts
 
 
-def _by_spread(found: Outcome, scene: Scene) -> int:
+def _by_spread(found: FleetOutcome, scene: Scene) -> int:
     """The largest share s of the fleet with s × mean + √s × excess ≤ free."""
     free, mean = scene.database.free, max(found.open_over_time.median)
     if not found.needed:

@@ -29,7 +29,7 @@ LONG: Final = 4.0  # the same from where on more processes are worth their start
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Simulation:
+class SimulationInputs:
     """All that a simulation needs, but for its random numbers."""
 
     keeping: Keeping
@@ -51,7 +51,7 @@ def generator(seed: int, repeat: int) -> np.random.Generator:
     return np.random.default_rng([seed, repeat])
 
 
-def repeated(simulation: Simulation, repeats: int | None, seed: int) -> list[Simulated]:
+def repeated(simulation: SimulationInputs, repeats: int | None, seed: int) -> list[Simulated]:
     """As many simulations as are asked for, or as `how_often` says.
 
     Raises:
@@ -65,7 +65,7 @@ def repeated(simulation: Simulation, repeats: int | None, seed: int) -> list[Sim
     return _in_processes(simulation, seed, count, cores)
 
 
-def _in_processes(simulation: Simulation, seed: int, count: int, cores: int) -> list[Simulated]:
+def _in_processes(simulation: SimulationInputs, seed: int, count: int, cores: int) -> list[Simulated]:
     """In so many processes, which end with this call, however it ends."""
     context = multiprocessing.get_context("spawn")  # not forked: the command may have threads that show its progress
     found: dict[int, Simulated] = {}
@@ -93,7 +93,7 @@ def _in_processes(simulation: Simulation, seed: int, count: int, cores: int) -> 
     return [found[number] for number in range(count)]
 
 
-def _simulate(sender: Connection, simulation: Simulation, seed: int, numbers: Sequence[int]) -> None:
+def _simulate(sender: Connection, simulation: SimulationInputs, seed: int, numbers: Sequence[int]) -> None:
     with sender:
         for number in numbers:
             sender.send((number, simulation.run(generator(seed, number))))

@@ -14,7 +14,7 @@ from loadlab.fleet.collector_fit import collector_of
 from loadlab.fleet.dispatch_fit import Served, choices_of, fit, thread_choices
 from loadlab.fleet.garbage import lags, merged
 from loadlab.model.fleet import Distribution, Spread
-from loadlab.model.uses import Choices, Garbage, NewProcesses, Uses
+from loadlab.model.uses import Choices, GarbageCount, NewProcesses, Uses
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -142,7 +142,7 @@ def _of_threads(uses: Iterable[Use], threads: int) -> tuple[tuple[Choices, ...],
     return thread_choices(list(by_process.values()), threads)
 
 
-def _garbage(uses: Sequence[Use], threads: int) -> tuple[Garbage, ...]:
+def _garbage(uses: Sequence[Use], threads: int) -> tuple[GarbageCount, ...]:
     """Connections that the garbage collector closed or, where threads end with their requests, that wait for it."""
     began: dict[int, list[float]] = defaultdict(list)
     for use in uses:
@@ -155,7 +155,8 @@ def _garbage(uses: Sequence[Use], threads: int) -> tuple[Garbage, ...]:
         elif use.connect is not None and not use.closed and not threads:
             counted[len(of_process) - before, False] += 1
     return tuple(
-        Garbage(after=after, collected=collected, count=count) for (after, collected), count in sorted(counted.items())
+        GarbageCount(after=after, collected=collected, count=count)
+        for (after, collected), count in sorted(counted.items())
     )
 
 

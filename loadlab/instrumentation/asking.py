@@ -11,8 +11,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 
 from loadlab.instrumentation.listing import listing
-from loadlab.listing.joining import POSTGRESQL, Asked, joined
-from loadlab.listing.sessions import Activity, activity
+from loadlab.listing.joining import POSTGRESQL, DatabaseReading, joined
+from loadlab.listing.sessions import DatabaseSessions, database_sessions
 from loadlab.model.text import one_line, redacted
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ def asked_listing() -> Listing:
     after = listing()
     ended = time.monotonic()
     asked = [
-        Asked(
-            activity=one.activity,
+        DatabaseReading(
+            sessions=one.sessions,
             aliases=tuple(one.aliases),
             before=one.at - begun,
             after=ended - one.at,
@@ -58,7 +58,7 @@ class _Answer:
     """What one database has said `at` a monotonic time in seconds, when the first of its `aliases` was asked."""
 
     at: float
-    activity: Activity
+    sessions: DatabaseSessions
     pooled: bool
     aliases: list[str] = field(default_factory=list)
 
@@ -73,12 +73,12 @@ def _answers(aliases: Iterable[str]) -> tuple[Iterable[_Answer], list[str]]:
         except NotAskedError as error:
             notes.append(f"{alias}: the database was not asked: {error}")
             continue
-        answer = _Answer(at=time.monotonic(), activity=found, pooled=pooled)
+        answer = _Answer(at=time.monotonic(), sessions=found, pooled=pooled)
         answers.setdefault((found.server, found.database), answer).aliases.append(alias)
     return answers.values(), notes
 
 
-def _asked(alias: str) -> tuple[Activity, bool]:
+def _asked(alias: str) -> tuple[DatabaseSessions, bool]:
     """What the database says, and whether a pooler is in between: then the driver has been told another number.
 
     Raises:
@@ -90,7 +90,7 @@ def _asked(alias: str) -> tuple[Activity, bool]:
         parameters = {"connect_timeout": CONNECT_SECONDS, **wrapper.get_connection_params()}
         with closing(driver.connect(**{key: said for key, said in parameters.items() if key not in OF_POOLS})) as own:
             own.autocommit = True
-            found = activity(own.cursor())
+            found = database_sessions(own.cursor())
             return found, own.info.backend_pid != found.asked_by
     except (driver.Error, ImproperlyConfigured, TypeError) as error:
         said = one_line(redacted(str(error))) or type(error).__name__

@@ -22,7 +22,7 @@ KINDS: Final[dict[str, type]] = {"METRICS_TOKEN": str, "METRICS_OPEN": bool, "LE
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Configuration:
+class InstrumentationConfiguration:
     """`metrics_token`: what a request for /metrics must send; `metrics_open`: whether it may do without.
 
     `ledger_dir`: where the ledgers are. `server`: the command line that serves the project in production, which the
@@ -36,7 +36,7 @@ class Configuration:
     metrics_port: tuple[str, int] | None = None
 
 
-def configuration() -> Configuration:
+def configuration() -> InstrumentationConfiguration:
     """As the settings say; a value that is wrong counts as none, and a system check names it.
 
     LOADLAB_LEDGER_DIR in the environment goes before the setting. LOADLAB_METRICS_PORT is no setting: it is for some
@@ -46,7 +46,7 @@ def configuration() -> Configuration:
     directory = os.environ.get(DIRECTORY_VARIABLE, "")
     if directory and _fault_of_directory(DIRECTORY_VARIABLE, directory) is None:
         given["ledger_dir"] = directory
-    found = Configuration(**given)
+    found = InstrumentationConfiguration(**given)
     port = os.environ.get(PORT_VARIABLE, "")
     return replace(found, metrics_port=_split_port(port)) if port and _fault_of_port(port, found) is None else found
 
@@ -80,7 +80,7 @@ def _split_port(text: str) -> tuple[str, int]:
     return address.strip("[]") or LOOPBACK, int(port)
 
 
-def _fault_of_port(text: str, configured: Configuration) -> str | None:
+def _fault_of_port(text: str, configured: InstrumentationConfiguration) -> str | None:
     port = text.rpartition(":")[2]
     if not text:
         return None

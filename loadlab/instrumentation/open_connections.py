@@ -16,7 +16,7 @@ from loadlab.instrumentation import layout
 from loadlab.instrumentation.archive import DamagedError, live_files
 from loadlab.instrumentation.ledger_content import LedgerContent
 from loadlab.instrumentation.ledger_file import LEDGERS
-from loadlab.listing.joining import Asked, joined
+from loadlab.listing.joining import DatabaseReading, joined
 from loadlab.listing.ordering import worst_first
 from loadlab.listing.sessions import harmless
 from loadlab.model.holders import Holder
@@ -25,7 +25,7 @@ from loadlab.model.open_connections import EndedConnection, Listing, OpenConnect
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from loadlab.listing.sessions import Activity
+    from loadlab.listing.sessions import DatabaseSessions
     from loadlab.model.open_connections import AliasSettings
 
 NO_LEDGERS: Final = (
@@ -119,7 +119,7 @@ def listing_of(directory: Path, aliases: Mapping[str, AliasSettings], asking: in
     )
 
 
-def listed_with(read: Callable[[], Listing], ask: Callable[[], Activity]) -> Listing:
+def listed_with(read: Callable[[], Listing], ask: Callable[[], DatabaseSessions]) -> Listing:
     """The listing that `read` gives, joined with what a database says between two such readings.
 
     It raises what the two raise.
@@ -127,7 +127,8 @@ def listed_with(read: Callable[[], Listing], ask: Callable[[], Activity]) -> Lis
     begun, before = time.monotonic(), read()
     found, asked = ask(), time.monotonic()
     after = read()
-    return joined(before, after, [Asked(activity=found, before=asked - begun, after=time.monotonic() - asked)])
+    reading = DatabaseReading(sessions=found, before=asked - begun, after=time.monotonic() - asked)
+    return joined(before, after, [reading])
 
 
 def _notes_on(directory: Path, asking: int | None) -> tuple[str, ...]:

@@ -55,7 +55,7 @@ _started: Final[ContextVar[int]] = ContextVar("loadlab_started", default=0)
 _last: Final[dict[Row, memoryview]] = {}  # of each open connection: the record of its last request
 
 
-class Uses:
+class UseRecords:
     """The records of this process, in `directory`; with None, in memory, where no reader finds them."""
 
     def __init__(self, directory: Path | None) -> None:
@@ -82,19 +82,19 @@ class Uses:
         self._file.release_after_fork()
 
 
-_by_ledger: dict[Ledger, Uses] = {}  # that of this process; the ledger knows a fork
+_by_ledger: dict[Ledger, UseRecords] = {}  # that of this process; the ledger knows a fork
 
 
-def _uses() -> Uses:
+def _uses() -> UseRecords:
     ledger = current.ledger()
     return _by_ledger.get(ledger) or _begun(ledger)
 
 
-def _begun(ledger: Ledger) -> Uses:
+def _begun(ledger: Ledger) -> UseRecords:
     try:
-        made = Uses(current.directory())
+        made = UseRecords(current.directory())
     except OSError:
-        made = Uses(None)
+        made = UseRecords(None)
     return _by_ledger.setdefault(ledger, made)
 
 

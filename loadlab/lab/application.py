@@ -35,7 +35,7 @@ PORT_TAKEN: Final = ("Address already in use", "Connection in use", "port is alr
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Application:
+class ServedApplication:
     """A target that answers at 127.0.0.1:`port`; its ledgers are in `ledgers`; `token` is for control requests."""
 
     program: Program
@@ -144,7 +144,7 @@ class Boot:
         self._port = port
         self._application = self._started()
 
-    def ready(self) -> Application:
+    def ready(self) -> ServedApplication:
         """The target, once it is ready to serve.
 
         Raises:
@@ -165,7 +165,7 @@ class Boot:
     def stop(self) -> None:
         self._application.program.stop(self._server.stop_signal, STOP_SECONDS)
 
-    def _started(self) -> Application:
+    def _started(self) -> ServedApplication:
         token, port = secrets.token_hex(8), self._port or free_port()
         self._setup.ledgers.mkdir(parents=True, exist_ok=True)
         program = self._register.start(
@@ -175,7 +175,7 @@ class Boot:
             environment=self._setup.environment(token),
             folder=self._setup.project.folder,
         )
-        return Application(program=program, port=port, ledgers=self._setup.ledgers, token=token)
+        return ServedApplication(program=program, port=port, ledgers=self._setup.ledgers, token=token)
 
     def _lost_race(self) -> bool:
         """Whether another program took the port between our look at it and the server's bind."""
@@ -194,7 +194,7 @@ def booting(setup: ServerSetup, register: Register, log: Path, port: int | None 
 
 
 @contextmanager
-def serving(setup: ServerSetup, register: Register, log: Path, port: int | None = None) -> Iterator[Application]:
+def serving(setup: ServerSetup, register: Register, log: Path, port: int | None = None) -> Iterator[ServedApplication]:
     """A target that is ready to serve, stopped at the end; on `port`, or on any that is free.
 
     Raises:
@@ -204,7 +204,7 @@ def serving(setup: ServerSetup, register: Register, log: Path, port: int | None 
         yield boot.ready()
 
 
-def _await_ready(application: Application, setup: ServerSetup) -> None:
+def _await_ready(application: ServedApplication, setup: ServerSetup) -> None:
     project = setup.project
     deadline = time.monotonic() + project.boot_seconds
     while time.monotonic() < deadline:
@@ -218,7 +218,7 @@ def _await_ready(application: Application, setup: ServerSetup) -> None:
     raise EnvironmentFaultError(_boot_fault(application.program, late))
 
 
-def _is_ready(application: Application, setup: ServerSetup) -> bool:
+def _is_ready(application: ServedApplication, setup: ServerSetup) -> bool:
     answers = _answers(application.port, application.token)
     return answers and CounterSet(application.ledgers).read().processes >= setup.loading()
 

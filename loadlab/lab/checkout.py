@@ -56,10 +56,14 @@ def commit_of(folder: Path, revision: str) -> str:
     repository_of(folder)
     failure = (
         f"The repository of {folder} has no revision {revision!r}; git fetch gets those of a remote (in CI, check out"
-        " with the whole history: fetch-depth: 0)"
+        f" with the whole history: fetch-depth: 0){_as_folder(revision)}"
     )
     name = f"{revision}^{{commit}}"
     return _git(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", name, failure=failure)
+
+
+def _as_folder(name: str) -> str:
+    return f". The folder of this name is ./{name}" if Path(name).is_dir() else ""
 
 
 def state_of(folder: Path) -> str:

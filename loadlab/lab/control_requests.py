@@ -11,13 +11,13 @@ from loadlab.lab.clients import ask_for_number, together
 from loadlab.settings_override.configuration import COLLECT_PATH, KEEP_GARBAGE_PATH, TOKEN_HEADER
 
 if TYPE_CHECKING:
-    from loadlab.lab.application import Application
+    from loadlab.lab.application import ServedApplication
 
 PATIENCE_SECONDS: Final = 60.0
 AT_ONCE: Final = 3  # requests for each process: one alone would nearly always go to the same idle worker
 
 
-def collect_garbage(application: Application, processes: int) -> None:
+def collect_garbage(application: ServedApplication, processes: int) -> None:
     """Have each of so many processes collect its garbage.
 
     Raises:
@@ -26,7 +26,7 @@ def collect_garbage(application: Application, processes: int) -> None:
     _repeat(application, COLLECT_PATH, processes)
 
 
-def keep_garbage(application: Application, processes: int) -> None:
+def keep_garbage(application: ServedApplication, processes: int) -> None:
     """Have each of so many processes collect no garbage any more, unless it is told to.
 
     Raises:
@@ -35,7 +35,7 @@ def keep_garbage(application: Application, processes: int) -> None:
     _repeat(application, KEEP_GARBAGE_PATH, processes)
 
 
-def _repeat(application: Application, path: str, processes: int) -> None:
+def _repeat(application: ServedApplication, path: str, processes: int) -> None:
     headers = {TOKEN_HEADER: application.token}
     answered: set[int] = set()
     deadline = time.monotonic() + PATIENCE_SECONDS

@@ -13,7 +13,7 @@ from loadlab.lab.settling import Patience
 from loadlab.lab.target import Sample
 from loadlab.lab.validity import Disturbance
 from loadlab.model.causes import Cause
-from loadlab.model.counts import ConnectionCounts, Side, reconcile
+from loadlab.model.counts import ConnectionCounts, SideCounts, reconcile
 from loadlab.model.growth import restarts, sessions_between
 from loadlab.model.holders import by_holder
 from loadlab.probes import ProbeContext
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 SETTLE_SECONDS: Final = 12.0  # at most; a backend may keep its account to itself for ten
 POLL_SECONDS: Final = 0.1
-RATE: Final = 2.0  # samples a second: each is a request to somebody's site
+RATE: Final = 2.0  # samples a second: each is a request to a site of others
 READ_ONLY: Final = "SET default_transaction_read_only = on"
 ANEW: Final = (
     "the target's counters were reset: it was restarted, or several hosts answer at the address of its metrics;"
@@ -157,8 +157,8 @@ class RunningExternal:
     def agrees(self, now: Sample) -> bool:
         """Whether PostgreSQL has counted what the target has, as far as it was asked and can tell."""
         grown = now.counts - self.before.counts
-        judge = Side(opened=sessions_between(self.before.values, now.values), open=now.backends)
-        return not reconcile(Side(opened=grown.opened, open=grown.open), judge)
+        judge = SideCounts(opened=sessions_between(self.before.values, now.values), open=now.backends)
+        return not reconcile(SideCounts(opened=grown.opened, open=grown.open), judge)
 
     def by_alias(self) -> dict[str, ConnectionCounts]:
         return {}
@@ -181,7 +181,7 @@ class RunningExternal:
 
 
 class _ExternalSampling:
-    """One request to somebody's site serves both the series and the reader who follows."""
+    """One request to the site serves both the series and the reader who follows."""
 
     def __init__(self, target: ExternalTarget, before: Sample) -> None:
         self._target = target

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from loadlab.judges import Judge
     from loadlab.judges.postgresql import PostgreSQL
-    from loadlab.lab.application import Application
+    from loadlab.lab.application import ServedApplication
     from loadlab.lab.served_site import BootingSite, ServedSite
     from loadlab.model.behaviour import Setting
     from loadlab.model.counts import ConnectionCounts
@@ -155,7 +155,7 @@ class RunningServer:
     """A server that is ready, with its clients, and all who count its connections."""
 
     postgres: PostgresFixture
-    application: Application
+    application: ServedApplication
     clients: Clients
     processes: int
     stop_signal: signal.Signals

@@ -147,7 +147,9 @@ def _require_versions(draft: Project) -> None:
         done = run_python(draft, ["-c", VERSIONS], {**os.environ, **draft.environment})
         python, django = map(tuple, json.loads(done.stdout.strip().rpartition("\n")[2]))
     except (OSError, ValueError) as error:
-        raise UsageError(f"{draft.python} is not a working interpreter: {error}. Name one with --python.") from error
+        raise UsageError(
+            f"{draft.python} is not a working interpreter: {error}. Name one with {draft.option('python')}."
+        ) from error
     if python < OLDEST_PYTHON:
         raise UsageError(
             f"{draft.python} is Python {_dots(python)}; loadlab needs {_dots(OLDEST_PYTHON)} or newer there."
@@ -156,7 +158,7 @@ def _require_versions(draft: Project) -> None:
         raise UsageError(
             f"The project runs on Django {_dots(django)} in {draft.python}; loadlab needs Django {_dots(OLDEST_DJANGO)}"
             " or newer there. Measure a release of the project that runs on a newer Django, or name another Python with"
-            " --python."
+            f" {draft.option('python')}."
         )
 
 
@@ -197,9 +199,10 @@ def _remedy(draft: Project, words: str) -> str:
         return f"Install a driver for PostgreSQL there: {draft.python} -m pip install 'psycopg[binary]'."
     if missing and not f"{draft.settings}.".startswith(f"{missing[1]}."):
         return (
-            "Name the Python that has the project's packages with --python, e.g. --python .venv/bin/python, or a folder"
-            f" that has {missing[1].partition('.')[0]} with --pythonpath, or install it for {draft.python}."
+            f"Name the Python that has the project's packages, e.g. {draft.option('python')} .venv/bin/python, or a"
+            f" folder that has {missing[1].partition('.')[0]} with --pythonpath, or install it for {draft.python}."
         )
     if missing or NO_PROJECT in words:
-        return f"Check --settings{other} and --project (the folder that manage.py is in)."
-    return f"Mend that (an environment variable that they read has to be set here too), or name other settings{other}."
+        settings, folder = draft.option("settings"), draft.option("project")
+        return f"Check {settings}{other} and {folder} (the folder that manage.py is in)."
+    return f"Fix that (an environment variable that they read has to be set here too), or name other settings{other}."

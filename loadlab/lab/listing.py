@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from loadlab.instrumentation.open_connections import listed_with, listing_of
-from loadlab.listing.sessions import activity
+from loadlab.listing.sessions import database_sessions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,4 +21,4 @@ def target_listing(lab: Lab, ledgers: Path, aliases: Mapping[str, AliasSettings]
     Raises:
         OSError: the ledgers cannot be read.
     """
-    return listed_with(lambda: listing_of(ledgers, aliases), lambda: activity(lab.cursor, lab.database.name))
+    return listed_with(lambda: listing_of(ledgers, aliases), lambda: database_sessions(lab.cursor, lab.database.name))

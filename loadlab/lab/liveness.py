@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from loadlab.lab.application import Application
+    from loadlab.lab.application import ServedApplication
     from loadlab.system.processes import Program
 
 
@@ -47,7 +47,7 @@ class ServerProcesses:
         return frozenset()
 
 
-def serving_now(application: Application, others: Mapping[str, int], recycled: str = "") -> ServerProcesses:
+def serving_now(application: ServedApplication, others: Mapping[str, int], recycled: str = "") -> ServerProcesses:
     """The server, each of its processes that has loaded the site, and `others` by their pids.
 
     A process of the tree that has no ledger is a helper of the project's, and may come and go.
@@ -64,7 +64,7 @@ def serving_now(application: Application, others: Mapping[str, int], recycled: s
     )
 
 
-def worker_pids(application: Application) -> list[int]:
+def worker_pids(application: ServedApplication) -> list[int]:
     """The processes of a server that have loaded the site and run now."""
     owners = owners_of(application.ledgers)
     return [pid for pid in (application.program.pid, *_below(application.program.pid)) if pid in owners]

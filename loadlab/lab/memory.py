@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from loadlab.model.holding import IdleBackends, Measured
+from loadlab.model.holding import IdleBackends, MedianEstimate
 from loadlab.stats.intervals import median as median_of
 from loadlab.stats.intervals import of_median
 
@@ -87,11 +87,11 @@ def summed_up(found: Sequence[ProcessMemory]) -> IdleBackends:
     )
 
 
-def measured(values: Sequence[float]) -> Measured:
+def measured(values: Sequence[float]) -> MedianEstimate:
     """Their median with its interval; there is at least one."""
     array = np.asarray(values, dtype=np.float64)
     low, high = of_median(array) or (None, None)
-    return Measured(value=float(median_of(array)), low=low, high=high, count=len(values))
+    return MedianEstimate(value=float(median_of(array)), low=low, high=high, count=len(values))
 
 
 def proportional_bytes(pids: Iterable[int]) -> float | None:

@@ -10,12 +10,13 @@ from loadlab.lab.external_target import ExternalTarget, connected
 from loadlab.lab.generator import Generator
 from loadlab.lab.lab import Lab
 from loadlab.lab.observer import Observer
-from loadlab.lab.sides import suitable_sides
+from loadlab.lab.sides import suitable_sides, told_of
 from loadlab.lab.suitability import notes, other_databases
 from loadlab.lab.tables import make_ready
 from loadlab.scrape import require_address, token_of
-from loadlab.services.embedded import TARGET, embedded, programs
+from loadlab.services.embedded import TARGET, embedded
 from loadlab.services.external_database import connect_to, external_database
+from loadlab.services.postgresql_programs import programs
 from loadlab.store.layout import LOCUST_LOG, POSTGRESQL_LOG
 from loadlab.system.processes import Register, withhold
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from loadlab.lab.project import Project
-    from loadlab.lab.sides import Sides
+    from loadlab.lab.sides import Side, Sides
     from loadlab.model.case import Case
     from loadlab.model.plan import Plan
     from loadlab.model.samples import Trial
@@ -102,12 +103,17 @@ def _prepare(lab: Lab, database: Database, listener: Listener) -> None:
     ]:
         listener.notice(remark)
     listener.preparing("preparing tables")
-    for side in lab.others.values():
-        if side.database:
-            make_ready(side.project, lab.plan.project, replace(database, name=side.database))
-        elif lab.plan.project is not None:  # one database for both: commands that fill it are run once
-            make_ready(side.project, replace(lab.plan.project, prepare=[]), database)
+    for name, side in lab.others.items():
+        with told_of(name):
+            _make_side_ready(side, lab.plan, database)
     make_ready(lab.project, lab.plan.project, database)
+
+
+def _make_side_ready(side: Side, plan: Plan, database: Database) -> None:
+    if side.database:
+        make_ready(side.project, plan.project, replace(database, name=side.database))
+    elif plan.project is not None:  # one database for both: commands that fill it are run once
+        make_ready(side.project, replace(plan.project, prepare=[]), database)
 
 
 def _of_others(lab: Lab) -> Iterator[str]:

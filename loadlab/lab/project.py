@@ -41,7 +41,8 @@ class Project:
 
     `aliases` are those whose settings a strategy changes, `counted` those that lead to the database that is measured;
     `brings_database` says that its own settings lead there, so that no other database has to be put in their place.
-    `redirected` names the database of the embedded server for each alias that gets one.
+    `redirected` names the database of the embedded server for each alias that gets one. `side` is the name of the
+    other side, in a run that has one; empty on this side.
     """
 
     settings: str = OWN_SITE
@@ -58,6 +59,7 @@ class Project:
     brings_database: bool = False
     boot_seconds: float = BOOT_SECONDS
     info: ProjectInfo | None = None
+    side: str = ""
 
     @property
     def replaced(self) -> tuple[str, ...]:
@@ -68,6 +70,16 @@ class Project:
     def tuned(self) -> tuple[str, ...]:
         """The aliases whose connections live as a strategy says."""
         return tuple(dict.fromkeys((*self.aliases, *self.redirected)))
+
+    def option(self, name: str) -> str:
+        """The option of the command line with which a side gets its own folder, Python or settings.
+
+        >>> Project().option("python"), Project(side="main").option("python")
+        ('--python', '--against-python')
+        """
+        if not self.side:
+            return f"--{name}"
+        return "--against" if name == "project" else f"--against-{name}"
 
     def given(self) -> Project:
         """The same on a database that the user names in place of the project's default one."""
@@ -113,8 +125,8 @@ class Project:
         return run_python(self, ["-m", "loadlab.settings_override", *command], environment)
 
 
-def project_of(plan: Plan, scratch: Path) -> Project:
-    """The project that a plan names, looked into, or loadlab's sample app.
+def project_of(plan: Plan, scratch: Path, side: str = "") -> Project:
+    """The project that a plan names, looked into, or loadlab's sample app; `side` is the name of the other side.
 
     Raises:
         UsageError: its folder, its Python or its Django will not do.
@@ -122,7 +134,7 @@ def project_of(plan: Plan, scratch: Path) -> Project:
     """
     if plan.project is None:
         return Project(driver=plan.driver)
-    draft = _draft(plan.project)
+    draft = _draft(plan.project, side)
     kinds = sorted({"asgi" if SERVERS[name].asgi else "wsgi" for name in plan.servers}) or ["asgi", "wsgi"]
     info = inspect(draft, scratch, kinds)
     default = info.default
@@ -150,9 +162,9 @@ def _driver_there(info: ProjectInfo) -> str:
     return "psycopg" if "psycopg" in info.installed else "psycopg2"
 
 
-def _draft(options: ProjectOptions) -> Project:
+def _draft(options: ProjectOptions, side: str = "") -> Project:
     """As much as can be known before the project has been loaded once."""
-    folder = _there(options.folder, "The project's folder", "name it with --project DIR")
+    folder = _there(options.folder, "The project's folder", f"name it with {Project(side=side).option('project')} DIR")
     remedy = "correct pythonpath in [project] of the plan, or --pythonpath"
     modules = [str(_there(name, "The folder of modules", remedy)) for name in options.pythonpath]
     path = [str(library()), str(folder), *modules, *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -173,6 +185,7 @@ def _draft(options: ProjectOptions) -> Project:
         environment=environment,
         driver="",
         boot_seconds=options.boot_seconds,
+        side=side,
     )
 
 

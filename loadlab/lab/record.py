@@ -13,7 +13,7 @@ from loadlab.model.counts import ConnectionCounts
 from loadlab.model.growth import sessions_between
 from loadlab.model.metrics import CPU_SECONDS
 from loadlab.model.requests import NO_REQUESTS
-from loadlab.model.samples import Burst, Connections, CpuSeconds, Failure, Pooler, Series, Trial
+from loadlab.model.samples import Burst, Connections, CpuSeconds, Failure, PoolerRecord, Series, Trial
 from loadlab.plan.scenarios import locustfile
 from loadlab.probes import quantities
 from loadlab.probes.sessions import RESET
@@ -178,10 +178,10 @@ def _unheard(sessions: int | None, counts: ConnectionCounts, case: Case) -> int:
     return min(max(0, sessions - counts.opened), sum(counts.connect_errors.values()))
 
 
-def _pooler(at_rest: Sample, after_stop: Sample) -> Pooler | None:
+def _pooler(at_rest: Sample, after_stop: Sample) -> PoolerRecord | None:
     if at_rest.pooler is None or after_stop.pooler is None:
         return None
-    return Pooler(at_rest=at_rest.pooler, after_stop=after_stop.pooler)
+    return PoolerRecord(at_rest=at_rest.pooler, after_stop=after_stop.pooler)
 
 
 def _served(before: Sample, at_rest: Sample) -> int:

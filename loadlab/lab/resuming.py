@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from loadlab.lab.journal import Journal
     from loadlab.model.config import Scalar
     from loadlab.model.plan import Plan
-    from loadlab.model.session import Continuation, Session
+    from loadlab.model.session import Continuation, LabSession
     from loadlab.services.external_database import Reference
     from loadlab.store.folder import RunFolder
 
@@ -64,7 +64,7 @@ def begin_session(
     folder.begin_session(environment, continuation)
 
 
-def _earlier(folder: RunFolder) -> list[Session]:
+def _earlier(folder: RunFolder) -> list[LabSession]:
     """The sessions whose trials are kept."""
     measured = {trial.session for trial in folder.trials()[0]}
     return [session for session in folder.sessions()[0] if session.number in measured]

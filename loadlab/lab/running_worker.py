@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import EnvironmentFaultError
 from loadlab.judges.postgresql import PostgreSQL
-from loadlab.lab.application import Application, merged
+from loadlab.lab.application import ServedApplication, merged
 from loadlab.lab.fixture import RunningServer
 from loadlab.lab.inspection import run_python
 from loadlab.lab.project import Project
@@ -237,7 +237,7 @@ def _migrate(setup: WorkerSetup) -> None:
         raise EnvironmentFaultError(f"The tables of {setup.worker.title} cannot be made:\n{why(done.stderr)}")
 
 
-def _started(setup: WorkerSetup, postgres: PostgresFixture, stack: ExitStack) -> tuple[Application, TaskSender]:
+def _started(setup: WorkerSetup, postgres: PostgresFixture, stack: ExitStack) -> tuple[ServedApplication, TaskSender]:
     site, worker, name = Site(python=setup.project.python), setup.worker, setup.setting.worker.name
     program = _start(postgres, name, worker.argv(site, setup.port), setup.of_worker(), pipes=worker.is_sender())
     stack.callback(_end, program)
@@ -246,7 +246,7 @@ def _started(setup: WorkerSetup, postgres: PostgresFixture, stack: ExitStack) ->
         argv = [site.python, "-m", "loadlab.sample_app.work", name]
         feeder = _start(postgres, f"{name}-sender", argv, setup.of_sender(), pipes=True)
         stack.callback(_end, feeder)
-    application = Application(program=program, port=setup.port, ledgers=setup.ledgers, token="")
+    application = ServedApplication(program=program, port=setup.port, ledgers=setup.ledgers, token="")
     return application, TaskSender(program, feeder, setup.reports, worker.at_once())
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from loadlab.faults import Fault
-    from loadlab.lab.application import Application, Boot
+    from loadlab.lab.application import Boot, ServedApplication
     from loadlab.lab.lab import Lab
     from loadlab.lab.project import Project
     from loadlab.lab.route import Route
@@ -27,7 +27,7 @@ class ServedSite:
     """A server that is ready, and what is between it and PostgreSQL."""
 
     server: Config
-    application: Application
+    application: ServedApplication
     route: Route
     ledgers: Path
     log: Path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -21,7 +22,7 @@ from loadlab.services.embedded import TARGET
 from loadlab.system.state_folder import state_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from loadlab.lab.checkout import Checkout
     from loadlab.lab.inspection import ProjectInfo
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from loadlab.model.plan import Against, Plan, ProjectOptions
     from loadlab.services.external_database import Reference
 
+THIS_COMMIT: Final = "commit of this side"
+SHOWN_OF_COMMIT: Final = 12
 SUFFIX: Final = "_against"  # of the other side's databases, where each side has its own
 
 
@@ -70,9 +73,9 @@ def suitable_sides(plan: Plan, scratch: Path, dsn: Reference | None) -> Sides:
         problems.append(error)
     if plan.against is not None:
         try:
-            sides[plan.against.called] = _other(plan, plan.against, scratch, dsn)
+            with told_of(plan.against.called):
+                sides[plan.against.called] = _other(plan, plan.against, scratch, dsn)
         except LabError as error:
-            error.args = (f"Against {plan.against.called}: {error}", *error.args[1:])
             problems.append(error)
     if len(problems) > 1:
         raise UsageError("\n".join(map(str, problems)))
@@ -83,8 +86,36 @@ def suitable_sides(plan: Plan, scratch: Path, dsn: Reference | None) -> Sides:
     return Sides(this=found["this"], others=sides)
 
 
-def _suitable(plan: Plan, scratch: Path, dsn: Reference | None) -> Project:
-    project = project_of(plan, scratch)
+@contextmanager
+def told_of(other: str) -> Iterator[None]:
+    """Names the side in an error."""
+    try:
+        yield
+    except LabError as error:
+        error.args = (f"Against {other}: {error}", *error.args[1:])
+        raise
+
+
+def _loaded(plan: Plan, other: Against, scratch: Path, dsn: Reference | None) -> Project:
+    """The other side's project; where it does not load, it is said what a revision consists of."""
+    try:
+        return _suitable(plan, scratch, dsn, other.called)
+    except EnvironmentFaultError as error:
+        if other.revision:
+            error.args = (f"{error}\n{_consists_of(other)}", *error.args[1:])
+        raise
+
+
+def _consists_of(other: Against) -> str:
+    packages = f"those of {other.python}" if other.python else "those of this side (--against-python names others)"
+    return (
+        f"Its files are those of the commit, its packages are {packages}. take in [against] of the plan names files"
+        " that git does not have."
+    )
+
+
+def _suitable(plan: Plan, scratch: Path, dsn: Reference | None, side: str = "") -> Project:
+    project = project_of(plan, scratch, side)
     if dsn is not None and dsn.text is not None:
         project = project.given()
     require_suitable(project, plan, allow_remote=dsn is not None and dsn.allow_remote)
@@ -102,15 +133,12 @@ def _of_project(plan: Plan, other: Against, scratch: Path, dsn: Reference | None
     options = _options(own, other, made)
     if made is not None and not Path(options.folder).is_dir():
         raise UsageError(f"The revision {other.revision} has no folder {here.relative_to(made.repository)}.")
-    project = _suitable(replace(plan, project=options), scratch, dsn)
-    if made is not None:
-        _require_own_modules(project, made.repository, other)
-    facts: dict[str, Scalar] = {
-        "name": other.called,
-        **_origin(here, Path(options.folder), other, made),
-        **_facts(project, project.info),
-    }
-    remarks = _remarks(other, made) if made else ()
+    project = _loaded(replace(plan, project=options), other, scratch, dsn)
+    if made is not None or other.folder:
+        _require_own_modules(project, options, made.repository if made else here, other)
+    origin = _origin(here, Path(options.folder), other, made)
+    facts: dict[str, Scalar] = {"name": other.called, **origin, **_facts(project, project.info)}
+    remarks = _remarks(other, made, str(origin.get(THIS_COMMIT, ""))) if made else ()
     if not project.redirected:
         return Side(project=project, facts=facts, remarks=remarks)
     moved = {alias: name + SUFFIX for alias, name in project.redirected.items()}
@@ -134,7 +162,7 @@ def _options(own: ProjectOptions, other: Against, made: Checkout | None) -> Proj
 
 def _origin(here: Path, there: Path, other: Against, made: Checkout | None) -> dict[str, Scalar]:
     """Which code each side has, as far as git or a folder says it."""
-    facts: dict[str, Scalar] = {"commit of this side": state_of(here)}
+    facts: dict[str, Scalar] = {THIS_COMMIT: state_of(here)}
     if made is not None:
         facts |= {"revision": other.revision, "commit": made.commit}
         facts["files that git does not have"] = named(made.taken)
@@ -143,8 +171,12 @@ def _origin(here: Path, there: Path, other: Against, made: Checkout | None) -> d
     return {name: value for name, value in facts.items() if value}
 
 
-def _remarks(other: Against, made: Checkout) -> tuple[str, ...]:
-    told = [f"the side {other.called} is {made.commit[:12]}, checked out aside; it goes with the lab."]
+def _remarks(other: Against, made: Checkout, here: str) -> tuple[str, ...]:
+    commit, *changed = here.partition(",")
+    this = commit[:SHOWN_OF_COMMIT] + "".join(changed)
+    told = [f"The side {other.called} is {made.commit[:SHOWN_OF_COMMIT]}, checked out aside; this side is {this}."]
+    if here == made.commit and not (other.python or other.settings):
+        told.append("Both sides have the same code, packages and settings: what differs between them is noise.")
     if made.taken:
         told.append(f"The side {other.called} gets files from here that git does not have: {named(made.taken)}.")
     if made.submodules:
@@ -158,14 +190,20 @@ def _required(options: ProjectOptions | None) -> ProjectOptions:
     return options
 
 
-def _require_own_modules(project: Project, own: Path, other: Against) -> None:
+def _require_own_modules(project: Project, options: ProjectOptions, own: Path, other: Against) -> None:
     """Make sure that the other side does not import this side's code, as by a package installed in editable mode."""
-    folders = project.info.code_folders if project.info else ()
-    foreign = [one for one in folders if Path(one).is_relative_to(own)]
+    wanted = [Path(one).expanduser().resolve() for one in (options.folder, *options.pythonpath)]
+    folders = map(Path, project.info.code_folders if project.info else ())
+    foreign = [str(one) for one in folders if one.is_relative_to(own) and not any(map(one.is_relative_to, wanted))]
     if foreign:
+        remedy = (
+            f"Name their folder with --pythonpath: then {other.called} has its own"
+            if other.revision
+            else f"Name a virtualenv with {project.option('python')} that has the modules of {other.folder}"
+        )
         raise UsageError(
             f"It imports modules of this side: {named(foreign)}. They are installed for {project.python} in editable"
-            f" mode, or named by PYTHONPATH. Name their folder with --pythonpath: then {other.called} has its own."
+            f" mode, or named by PYTHONPATH. {remedy}."
         )
 
 
@@ -187,6 +225,7 @@ def _of_sample_app(plan: Plan, other: Against, scratch: Path) -> Side:
             "PYTHONDONTWRITEBYTECODE": "",
         },
         boot_seconds=BOOT_SECONDS,
+        side=other.called,
     )
     kinds = sorted({"asgi" if SERVERS[name].asgi else "wsgi" for name in plan.servers})
     info = inspect(draft, scratch, kinds)

@@ -17,7 +17,7 @@ from loadlab.model.text import plural
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from loadlab.listing.sessions import Activity, Backend
+    from loadlab.listing.sessions import Backend, DatabaseSessions
     from loadlab.model.open_connections import Listing
 
     Rows = list[tuple[int, OpenConnection]]
@@ -30,20 +30,20 @@ POSTGRESQL: Final = "postgresql"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Asked:
+class DatabaseReading:
     """What a database said, of the connections of `aliases`; None where it is not known whose database it is.
 
     The listing was read so many seconds `before` and `after` that. `pooled`: the question went through a pooler.
     """
 
-    activity: Activity
+    sessions: DatabaseSessions
     aliases: tuple[str, ...] | None = None
     before: float
     after: float
     pooled: bool = False
 
 
-def joined(before: Listing, after: Listing, asked: Sequence[Asked]) -> Listing:
+def joined(before: Listing, after: Listing, asked: Sequence[DatabaseReading]) -> Listing:
     """The later of two listings, with what databases have said between them.
 
     Only both together tell whose a session is: a connection may have been closed in between, or opened.
@@ -56,7 +56,7 @@ def joined(before: Listing, after: Listing, asked: Sequence[Asked]) -> Listing:
         after,
         connections=worst_first([*ours, *others]),
         asked=bool(asked),
-        limit=min((one.activity.limit for one in asked), default=None),
+        limit=min((one.sessions.limit for one in asked), default=None),
         notes=(*after.notes, *(note for join in joins for note in join.notes())),
     )
 
@@ -64,9 +64,9 @@ def joined(before: Listing, after: Listing, asked: Sequence[Asked]) -> Listing:
 class _Join:
     """One database's sessions, and the connections that may be theirs: each by its place in the listing."""
 
-    def __init__(self, before: Listing, after: Listing, asked: Asked) -> None:
+    def __init__(self, before: Listing, after: Listing, asked: DatabaseReading) -> None:
         self._asked = asked
-        self._by_pid = {backend.pid: backend for backend in asked.activity.backends}
+        self._by_pid = {backend.pid: backend for backend in asked.sessions.backends}
         self._rows = {alias: rows for alias in self._candidates(after) if (rows := _rows_of(alias, after))}
         # Behind a pooler, sessions outlive the connections that they served: also where none is open now.
         self._numbers = {alias: _numbers_of(alias, after) for alias in self._candidates(after)}
@@ -150,14 +150,14 @@ class _Join:
     def _strangers(self) -> list[Backend]:
         if self._pooled or (self._strange and not self._found_of):
             return []
-        return [backend for backend in self._asked.activity.backends if backend.pid not in self._ours]
+        return [backend for backend in self._asked.sessions.backends if backend.pid not in self._ours]
 
     def _is_new(self, backend: Backend) -> bool:
         """Whether it began after the first reading, so that one of ours may have been opened and closed unseen."""
         return backend.seconds is not None and backend.seconds < self._asked.before + BEGINNING_SECONDS
 
     def notes(self) -> Iterator[str]:
-        seen = self._asked.activity
+        seen = self._asked.sessions
         for alias in self._pooled:
             yield (
                 f"{alias}: a pooler is between the project and the database, and has its own numbers for connections."
@@ -177,7 +177,7 @@ class _Join:
         yield from self._notes_of_sessions()
 
     def _notes_of_sessions(self) -> Iterator[str]:
-        seen = self._asked.activity
+        seen = self._asked.sessions
         for alias in self._found_of:
             if gone := len(self._gone(alias)):
                 yield f"{alias}: the database has ended {plural(gone, 'connection')} that the project still holds."

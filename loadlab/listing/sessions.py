@@ -45,7 +45,7 @@ class Backend:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Activity:
+class DatabaseSessions:
     """All sessions of `database` but the one that asked, as `role` sees them; `limit` is that of the whole server.
 
     `server` is the same for two databases of one server. `asked_by` is the asking session's own number.
@@ -64,13 +64,15 @@ class Activity:
         return sum(backend.seconds is None for backend in self.backends)
 
 
-def activity(cursor: Any, database: str | None = None) -> Activity:  # noqa: ANN401  of any of PostgreSQL's drivers
+def database_sessions(cursor: Any, database: str | None = None) -> DatabaseSessions:  # noqa: ANN401  any driver's
     """The sessions of a database, by default of the cursor's own."""
     cursor.execute(SERVER, [database])
     name, role, asked_by, server, limit = cursor.fetchone()
     cursor.execute(SESSIONS, [database])
     backends = tuple(_backend(row) for row in cursor.fetchall())
-    return Activity(database=name, role=role, server=float(server), limit=limit, asked_by=asked_by, backends=backends)
+    return DatabaseSessions(
+        database=name, role=role, server=float(server), limit=limit, asked_by=asked_by, backends=backends
+    )
 
 
 def _backend(row: Sequence[Any]) -> Backend:

@@ -104,7 +104,7 @@ class Undecided(Finding):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Doubt(Answer):
+class UndecidedConditions(Answer):
     """The conditions that stay undecided."""
 
     kind: ClassVar[str] = "undecided"

@@ -140,7 +140,7 @@ def _less(ours: Mapping[str, int], theirs: Mapping[str, int]) -> dict[str, int]:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Side:
+class SideCounts:
     """How many connections one side of them counts: opened in all, and open now; None for what it was not asked.
 
     Of those that were `cut_off` in the middle, this side does not know whether they were opened.
@@ -171,12 +171,12 @@ class PoolerCounts:
     servers_cut_off: int = 0
 
     @property
-    def clients(self) -> Side:
-        return Side(opened=self.clients_opened, open=self.clients_open, cut_off=self.clients_cut_off)
+    def clients(self) -> SideCounts:
+        return SideCounts(opened=self.clients_opened, open=self.clients_open, cut_off=self.clients_cut_off)
 
     @property
-    def servers(self) -> Side:
-        return Side(opened=self.servers_opened, open=self.servers_open, cut_off=self.servers_cut_off)
+    def servers(self) -> SideCounts:
+        return SideCounts(opened=self.servers_opened, open=self.servers_open, cut_off=self.servers_cut_off)
 
 
 class Identity(StrEnum):
@@ -215,7 +215,7 @@ def unequal(
     return (Mismatch(kind=kind, ours=ours, theirs=theirs),)
 
 
-def reconcile(ours: Side, postgresql: Side, pooler: PoolerCounts | None = None) -> tuple[Mismatch, ...]:
+def reconcile(ours: SideCounts, postgresql: SideCounts, pooler: PoolerCounts | None = None) -> tuple[Mismatch, ...]:
     """Each count that a judge does not confirm; what a side was not asked is not compared.
 
     PostgreSQL judges the target's count. With a `pooler` in between there are two counts and two judges: the pooler

@@ -325,3 +325,8 @@ class Findings:
         """This side of the run against the other, in the primary metric; empty in a run without another."""
         primary = self.run.primary_metric
         return tuple(one for one in self.comparisons if one.question == "side" and one.metric == primary)
+
+    @property
+    def other_side(self) -> str:
+        """The name of the other side; empty in a run without another."""
+        return next((one.baseline.side for one in self.between_sides), "")

@@ -287,7 +287,7 @@ class Keeping:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Database:
+class DatabaseLimits:
     """What PostgreSQL allows: `reserved` of `max_connections` are for superusers and others than this fleet."""
 
     __pydantic_config__ = STRICT
@@ -309,7 +309,7 @@ class Scene:
 
     hosts: int
     rates: Rates
-    database: Database
+    database: DatabaseLimits
     balance: Balance = "random"
     ends: tuple[ProcessesEnd, ...] = ()
     outages: tuple[Outage, ...] = ()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from loadlab.model.config import Config
     from loadlab.model.findings import OverTime, Recommendation
-    from loadlab.model.fleet import Balance, Database, Keeping
+    from loadlab.model.fleet import Balance, DatabaseLimits, Keeping
 
 EngineName = Literal["by_opening", "by_request"]
 # How a number of hosts was found: by all that their threads or pools can hold, by simulations of other numbers of
@@ -96,7 +96,7 @@ class FleetCaveat:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Outcome:
+class FleetOutcome:
     """What one strategy does on the whole fleet over so many simulated `seconds`.
 
     `engine` is the one that simulated it, because of `engine_because`; `sampled_hosts` then stand for all, if not None.
@@ -247,10 +247,10 @@ class FleetAnswer:
     rate: float
     peak_rate: float
     balance: Balance
-    database: Database
+    database: DatabaseLimits
     seed: int
     moments: tuple[Moment, ...]
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[FleetOutcome, ...]
     verdict: FleetVerdict
     smallest_age: SmallestAge | None = None
     break_even: BreakEven | None = None

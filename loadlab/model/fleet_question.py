@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from loadlab.model.bounds import STRICT, Before, Bounds
-from loadlab.model.fleet import Balance, Database
+from loadlab.model.fleet import Balance, DatabaseLimits
 from loadlab.model.plan import Several
 
 HOUR = 3600.0
@@ -67,7 +67,7 @@ class FleetQuestion:
     strategies: Annotated[dict[str, Parameters], Bounds(min_length=1)]
     traffic: Annotated[dict[str, Parameters], Bounds(min_length=1)]
     events: dict[str, Parameters | list[Parameters]] = field(default_factory=dict)
-    database: Database = field(default_factory=Database)
+    database: DatabaseLimits = field(default_factory=DatabaseLimits)
     pooler: Literal["per_host", "shared"] = "per_host"
     balance: Balance = "random"
     driver: Literal["psycopg2", "psycopg"] = "psycopg"

@@ -51,7 +51,7 @@ class Ready:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Answer:
+class ConfigurationResult:
     """A configuration that was run, from `began` in seconds since 1970; without a trial, `error` says why."""
 
     number: int

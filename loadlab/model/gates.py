@@ -150,7 +150,7 @@ def matches(glob: str, case: Case, name: str) -> bool:
     return any(fnmatchcase(said, glob) for said in (case.id, name, case.server.name))
 
 
-class Outcome(StrEnum):
+class GateOutcome(StrEnum):
     PASS = "pass"  # noqa: S105  no password
     FAIL = "fail"
     UNDECIDED = "undecided"
@@ -175,7 +175,7 @@ class GateResult:
     """
 
     gate: Gate
-    outcome: Outcome
+    outcome: GateOutcome
     case: Case | None = None
     alias: str = ""
     value: float | None = None
@@ -192,15 +192,15 @@ class Gates:
     results: tuple[GateResult, ...] = ()
     undecided_fails: bool = False
 
-    def having(self, outcome: Outcome) -> Sequence[GateResult]:
+    def having(self, outcome: GateOutcome) -> Sequence[GateResult]:
         return [one for one in self.results if one.outcome is outcome]
 
     def fails(self, one: GateResult) -> bool:
-        return one.outcome is Outcome.FAIL or (self.undecided_fails and one.outcome is Outcome.UNDECIDED)
+        return one.outcome is GateOutcome.FAIL or (self.undecided_fails and one.outcome is GateOutcome.UNDECIDED)
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> GateOutcome:
         """Of the build: a failure wins, and nothing passes beside what is undecided."""
         if any(map(self.fails, self.results)):
-            return Outcome.FAIL
-        return Outcome.UNDECIDED if self.having(Outcome.UNDECIDED) else Outcome.PASS
+            return GateOutcome.FAIL
+        return GateOutcome.UNDECIDED if self.having(GateOutcome.UNDECIDED) else GateOutcome.PASS

@@ -16,7 +16,7 @@ IdleKind = Literal["session", "has_read", "has_written", "repeatable_read"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Measured:
+class MedianEstimate:
     """A median over `count` values with its 95 % interval; `low` and `high` are None with too few of them."""
 
     value: float
@@ -35,9 +35,9 @@ class IdleBackends:
     """
 
     reading: MemoryReading
-    resident: Measured
-    private: Measured
-    page_tables: Measured
+    resident: MedianEstimate
+    private: MedianEstimate
+    page_tables: MedianEstimate
     files: float | None
 
     @property
@@ -50,7 +50,7 @@ class IdleBackends:
 class ClientSide:
     """What one more connection takes of the process that opened it: bytes, and file descriptors."""
 
-    resident: Measured
+    resident: MedianEstimate
     files: float
 
     @property
@@ -63,8 +63,8 @@ class ClientSide:
 class OpeningCpu:
     """CPU seconds of one opening, and of the end of it, at each end."""
 
-    client: Measured
-    database: Measured
+    client: MedianEstimate
+    database: MedianEstimate
 
     @property
     def both(self) -> float:

@@ -293,7 +293,7 @@ class Waits(Reason):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Against(Reason):
+class SharedObjection(Reason):
     """What speaks against some cases, the same for all of them."""
 
     kind: ClassVar[str] = "against"

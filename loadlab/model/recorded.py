@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from loadlab.model.opens import Opens
     from loadlab.model.samples import Restart, Trial
     from loadlab.model.schedule import Schedule
-    from loadlab.model.session import Session
+    from loadlab.model.session import LabSession
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,7 +28,7 @@ class RecordedRun:
     schedule: Schedule
     plan: str
     plan_path: str
-    sessions: Sequence[Session]
+    sessions: Sequence[LabSession]
     trials: Sequence[Trial]
     restarts: Sequence[Restart]
     opens: Opens | None = None

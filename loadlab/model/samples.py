@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from loadlab.model.case import Case
 from loadlab.model.causes import Cause
 from loadlab.model.columns import Column
-from loadlab.model.counts import ConnectionCounts, Identity, Mismatch, PoolerCounts, Side, reconcile, unequal
+from loadlab.model.counts import ConnectionCounts, Identity, Mismatch, PoolerCounts, SideCounts, reconcile, unequal
 from loadlab.model.extract import Extract
 from loadlab.model.planned_fault import FaultSeen
 from loadlab.model.requests import Requests
@@ -68,7 +68,7 @@ RecordedCounts = Annotated[ConnectionCounts, _InShort()]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Pooler:
+class PoolerRecord:
     """A pooler's counts when the target was at rest, and when every server process of the target was gone."""
 
     at_rest: PoolerCounts
@@ -119,7 +119,7 @@ class Connections:
     after_stop: RecordedCounts
     left_open: int | None
     sessions: int | None
-    pooler: Pooler | None = None
+    pooler: PoolerRecord | None = None
     open_before: int = 0
     stopped: bool = True
     by_alias: dict[str, RecordedCounts] = field(default_factory=dict)
@@ -139,10 +139,10 @@ class Connections:
         """Each identity that does not hold; empty when the counts reconcile."""
         stop = self.after_stop
         # All processes have ended: an attempt that is not settled by now was cut off.
-        ours = Side(opened=stop.opened, open=self.at_rest.open - self.left_behind, cut_off=stop.unsettled)
+        ours = SideCounts(opened=stop.opened, open=self.at_rest.open - self.left_behind, cut_off=stop.unsettled)
         sessions = None if self.sessions is None else self.sessions - self.unheard
         backends = None if self.left_open is None else self.left_open - self.abandoned
-        postgresql = Side(opened=sessions, open=backends)
+        postgresql = SideCounts(opened=sessions, open=backends)
         pooler = self.pooler.final if self.pooler else None
         return (*reconcile(ours, postgresql, pooler), *self._imbalances())
 

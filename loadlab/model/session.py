@@ -55,7 +55,7 @@ class Continuation:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Session:
+class LabSession:
     """One time that a lab works on a run: the `number`-th, from `began` on.
 
     A run that was begun before sessions were recorded has number 0, from its environment.json.

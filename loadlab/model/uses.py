@@ -23,7 +23,7 @@ class Choices:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Garbage:
+class GarbageCount:
     """So many (`count`) connections whose thread ended with its request.
 
     They were `collected` when `after` more requests of their process had begun, or waited still after so many.
@@ -65,5 +65,5 @@ class Uses:
     process_choices: tuple[Choices, ...] = ()
     thread_choices: tuple[Choices, ...] = ()
     lazy_odds: float = 0.0
-    garbage: tuple[Garbage, ...] = ()
+    garbage: tuple[GarbageCount, ...] = ()
     idle_backend_bytes: float | None = None

@@ -244,7 +244,10 @@ def gates_that_fit_nowhere(
             and not _has_baseline([case for case in meant if case in chosen], chosen)
         ):
             what = "no case that it is for has a baseline"
-            remedy = "measure CONN_MAX_AGE = 0 beside it: add 0 to max_age in [strategies.max_age]"
+            remedy = (
+                "measure CONN_MAX_AGE = 0 beside it: add 0 to max_age in [strategies.max_age]; or measure another side"
+                " with --against or [against]"
+            )
             yield Problem(where=where, what=what, remedy=remedy)
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from loadlab.report.content.tables import Table as FlatTable
+    from loadlab.report.content.table import Table as FlatTable
 
 
 def printed(parts: Iterable[RenderableType], *, width: int, colour: bool) -> str:

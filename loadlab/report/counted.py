@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from loadlab.model.behaviour import ranged, spelt
+from loadlab.model.behaviour_changes import ranged, spelt
 
 if TYPE_CHECKING:
     from loadlab.model.behaviour import Row

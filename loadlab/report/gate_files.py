@@ -8,7 +8,7 @@ import re
 from typing import TYPE_CHECKING, Final
 from xml.etree import ElementTree as ET
 
-from loadlab.model.gates import Outcome
+from loadlab.model.gates import GateOutcome
 from loadlab.model.text import printable
 from loadlab.report import numbers
 from loadlab.report.content.gates import table as table_of
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from loadlab.report.content.gates import GateLine
 
 NOT_XML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
-SIGNS: Final = {Outcome.PASS: "✅", Outcome.FAIL: "❌", Outcome.UNDECIDED: "❔"}
+SIGNS: Final = {GateOutcome.PASS: "✅", GateOutcome.FAIL: "❌", GateOutcome.UNDECIDED: "❔"}
 SUITE: Final = "loadlab gates"
 TIME: Final = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(:\d\d)?")
 NOTHING: Final = "No gate was asked of any case."
@@ -67,14 +67,14 @@ def _timestamp(started: str) -> str:
 
 
 def _skips(one: GateLine) -> bool:
-    return one.result.outcome is Outcome.UNDECIDED and not one.fails
+    return one.result.outcome is GateOutcome.UNDECIDED and not one.fails
 
 
 def _test_case(suite: ET.Element, one: GateLine) -> None:
     name, subject = _xml(one.gate), _xml(one.subject)
     case = ET.SubElement(suite, "testcase", {"name": name, "classname": subject, "time": "0"})
     if one.fails:
-        kind = "limit" if one.result.outcome is Outcome.FAIL else "undecided"
+        kind = "limit" if one.result.outcome is GateOutcome.FAIL else "undecided"
         ET.SubElement(case, "failure", {"type": kind, "message": _xml(one.sentence)}).text = _xml(one.sentence)
     elif _skips(one):
         ET.SubElement(case, "skipped", {"message": _xml(one.sentence)})
@@ -89,7 +89,9 @@ def summary(lines: Sequence[GateLine], title: str) -> str:
     """Markdown for the page of a job: the outcome first, then every gate that does not pass, then all of them."""
     if not lines:
         return f"### {escape(title)}\n\n{NOTHING}\n"
-    first = max((one.result.outcome for one in lines), key=[Outcome.PASS, Outcome.UNDECIDED, Outcome.FAIL].index)
+    first = max(
+        (one.result.outcome for one in lines), key=[GateOutcome.PASS, GateOutcome.UNDECIDED, GateOutcome.FAIL].index
+    )
     parts = [f"### {SIGNS[first]} {escape(title)}: {headline([one.result for one in lines])}"]
     wanting = list(filter(_wanting, lines))
     parts += ["\n".join(f"- {SIGNS[one.result.outcome]} {escape(one.sentence)}" for one in wanting)] if wanting else []
@@ -103,7 +105,7 @@ def github(lines: Sequence[GateLine]) -> str:
 
 
 def _wanting(one: GateLine) -> bool:
-    return one.result.outcome is not Outcome.PASS
+    return one.result.outcome is not GateOutcome.PASS
 
 
 def _annotation(one: GateLine) -> str:

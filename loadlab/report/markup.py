@@ -12,7 +12,7 @@ from loadlab.model.text import printable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from loadlab.report.content.tables import Table
+    from loadlab.report.content.table import Table
 
 _SPECIAL = re.compile(r"[\\`*\[\]|~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 _BLOCK_START = re.compile(r"^(\d*)([#+\-=.)])(?=\s|$|[#+\-=])")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from loadlab.model.behaviour import spelt
+from loadlab.model.behaviour_changes import spelt
 from loadlab.model.config import spell
 from loadlab.model.drivers import DRIVERS
 from loadlab.report.behaviour import cells, row_grid

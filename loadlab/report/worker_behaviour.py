@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from rich.box import SIMPLE
 from rich.table import Table
 
-from loadlab.model.behaviour import spelt
+from loadlab.model.behaviour_changes import spelt
 from loadlab.plan.members import build_worker
 from loadlab.report.counted import counted, flaws
 from loadlab.report.labels import short

@@ -29,7 +29,7 @@ class Revive(Protocol):
 RestartMode = Literal["fast", "immediate"]
 
 
-class Restart(Protocol):
+class RestartCall(Protocol):
     def __call__(self, *, max_connections: int | None = None, mode: RestartMode = "fast") -> None: ...
 
 
@@ -64,7 +64,7 @@ class Database:
     log: Path | None = None
     rerouted: bool = False
     revive: Revive | None = field(default=None, compare=False, repr=False)
-    restart: Restart | None = field(default=None, compare=False, repr=False)
+    restart: RestartCall | None = field(default=None, compare=False, repr=False)
     followed: Callable[[], AbstractContextManager[None]] | None = field(default=None, compare=False, repr=False)
     fail_over: FailOver | None = field(default=None, compare=False, repr=False)
 

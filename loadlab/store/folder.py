@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from loadlab.errors import EnvironmentFaultError, UsageError
 from loadlab.model.samples import Restart, Trial
-from loadlab.model.session import Continuation, Session
+from loadlab.model.session import Continuation, LabSession
 from loadlab.store.layout import (
     ENVIRONMENT,
     HOLDING,
@@ -36,7 +36,8 @@ from loadlab.store.progress import Event, to_line
 from loadlab.store.reader import RunReader
 from loadlab.store.records import HOLDING_RECORDS, OPENS_RECORDS, RESTART_RECORDS, SCHEDULE_RECORDS, SESSION_RECORDS
 from loadlab.store.trial_records import KIND, body_of
-from loadlab.system.files import FULL, DamagedFileError, open_regular, sealed, what_else, write_whole
+from loadlab.system.files import DamagedFileError, open_regular, sealed, what_else, write_whole
+from loadlab.system.full_disk import why_unwritten
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -184,7 +185,7 @@ class RunFolder(RunReader):
         self._write(path, text.encode() if isinstance(text, str) else (part.encode() for part in text))
         return path
 
-    def begin_session(self, environment: dict[str, dict[str, Scalar]], continuation: Continuation) -> Session:
+    def begin_session(self, environment: dict[str, dict[str, Scalar]], continuation: Continuation) -> LabSession:
         """Note on what the trials to come are measured; they carry its number.
 
         The environment's own file is a copy to read.
@@ -193,8 +194,8 @@ class RunFolder(RunReader):
         named = [int(path.stem) for path in (self.path / SESSIONS).glob("[0-9]*") if path.stem.isdecimal()]
         began = datetime.now(UTC).isoformat(timespec="seconds")
         if known == [0] and not named:  # the only trace of what an unsealed run was begun on is about to be replaced
-            self._keep_session(Session(number=0, began=self.schedule().started, environment=self.environment()))
-        session = Session(
+            self._keep_session(LabSession(number=0, began=self.schedule().started, environment=self.environment()))
+        session = LabSession(
             number=max([*known, *named], default=0) + 1,
             began=began,
             environment=environment,
@@ -205,7 +206,7 @@ class RunFolder(RunReader):
         self._session = session.number
         return session
 
-    def _keep_session(self, session: Session) -> None:
+    def _keep_session(self, session: LabSession) -> None:
         self._seal(session_record(session.number), "session", SESSION_RECORDS.written(session))
 
     def write_environment(self, environment: dict[str, dict[str, Scalar]]) -> None:
@@ -248,7 +249,7 @@ class RunFolder(RunReader):
 def _write_fault(path: Path, error: OSError) -> str:
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
         return f"{path} cannot be written: {error.strerror}. Let this user write there, or copy the folder."
-    why = "the disk is full. Make room, and run again" if error.errno in FULL else str(error.strerror)
+    why = why_unwritten(error)
     if error.errno in {errno.EISDIR, errno.ENOTEMPTY, errno.EEXIST}:
         why = f"{what_else(path) or 'something else has its name'}. Remove it, or give it another name"
     return f"{path} cannot be written: {why}."

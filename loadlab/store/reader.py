@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Self
 from loadlab.errors import UsageError
 from loadlab.model.caveats import Caveat
 from loadlab.model.recorded import RecordedRun
-from loadlab.model.session import Session
+from loadlab.model.session import LabSession
 from loadlab.store.damage import LOST_SESSION, damage, damaged, lost_sessions
 from loadlab.store.layout import ENVIRONMENT, HOLDING, OPENS, PLAN, RESTARTS, SCHEDULE, SESSIONS, TRIALS
 from loadlab.store.progress_file import read_edges, read_events
@@ -103,9 +103,9 @@ class RunReader:
             ) from error
         return schedule
 
-    def sessions(self) -> tuple[list[Session], list[Caveat]]:
+    def sessions(self) -> tuple[list[LabSession], list[Caveat]]:
         """The sessions in their order, and a caveat for each that cannot be read; number 0 is an unsealed run's own."""
-        sessions: list[Session] = []
+        sessions: list[LabSession] = []
         found: list[Caveat] = []
         for path in sorted((self.path / SESSIONS).glob("*.json")):
             try:
@@ -115,7 +115,7 @@ class RunReader:
             except (DamagedFileError, OSError) as error:
                 found.append(damaged(f"{SESSIONS}/{path.name}", brief(error), LOST_SESSION))
         if not sessions and not found and (environment := self.environment()):
-            sessions = [Session(number=0, began=self.schedule().started, environment=environment)]
+            sessions = [LabSession(number=0, began=self.schedule().started, environment=environment)]
         return sessions, found
 
     def environment(self) -> dict[str, dict[str, Scalar]]:
@@ -243,14 +243,14 @@ class _ReadOnce(RunReader):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self._schedule: Schedule | None = None
-        self._sessions: tuple[list[Session], list[Caveat]] | None = None
+        self._sessions: tuple[list[LabSession], list[Caveat]] | None = None
 
     def schedule(self) -> Schedule:
         if self._schedule is None:
             self._schedule = super().schedule()
         return self._schedule
 
-    def sessions(self) -> tuple[list[Session], list[Caveat]]:
+    def sessions(self) -> tuple[list[LabSession], list[Caveat]]:
         if self._sessions is None:
             self._sessions = super().sessions()
         return self._sessions

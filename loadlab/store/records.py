@@ -14,7 +14,7 @@ from loadlab.model.holding import Holding
 from loadlab.model.opens import Opens
 from loadlab.model.samples import Restart, Trial
 from loadlab.model.schedule import Schedule
-from loadlab.model.session import Session
+from loadlab.model.session import LabSession
 from loadlab.store.earlier import as_today
 from loadlab.system.files import DamagedFileError, NewerFileError, read_regular, unsealed_value
 
@@ -96,7 +96,7 @@ TRIAL_RECORDS: Final = Records(Trial, as_today)
 RESTART_RECORDS: Final = Records(list[Restart])
 OPENS_RECORDS: Final = Records(Opens)
 HOLDING_RECORDS: Final = Records(Holding)
-SESSION_RECORDS: Final = Records(Session)
+SESSION_RECORDS: Final = Records(LabSession)
 ENVIRONMENTS: Final = Records(dict[str, dict[str, Scalar]])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
 SCHEMA: Final = 1
 MOST_BYTES: Final = 1 << 30  # the record of a day at a thousand requests per second is smaller
-FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _ENVELOPE: Final = re.compile(rb'\{"schema":(\d{1,9}),"sha256":"([0-9a-f]{64})","(\w+)":')
 _LONGEST_INTEGER: Final = 18  # digits; what is longer may not fit into 64 bits
 _LARGEST: Final = 10**_LONGEST_INTEGER

@@ -11,7 +11,7 @@ from factories.trials import CLOSED, KEPT, LEAKING, Behaviour, at_rate, case, tr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadlab.analysis.arms import Measured, arm, estimate, percentile_estimates
+from loadlab.analysis.arms import MeasuredTrial, arm, estimate, percentile_estimates
 from loadlab.analysis.trials import summarise
 from loadlab.model.findings import Estimate
 from loadlab.model.percentiles import Percentiles
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def arm_of(of: Case, *behaviours: Behaviour) -> Arm:
     trials = [trial(of, block, behaviour) for block, behaviour in enumerate(behaviours, start=1)]
-    return arm(of, [Measured(trial=one, summary=summarise(one)) for one in trials])
+    return arm(of, [MeasuredTrial(trial=one, summary=summarise(one)) for one in trials])
 
 
 def test_invalid_and_failed_trials_enter_no_estimate() -> None:

@@ -12,22 +12,22 @@ from factories.fleet_answers import MEASURED, scene
 from loadlab.analysis.fleet_answer import fleet_answer
 from loadlab.analysis.fleet_verdict import fleet_verdict
 from loadlab.model.fleet import Pooler
-from loadlab.model.fleet_outcome import Band, FleetVerdict, Outcome
+from loadlab.model.fleet_outcome import Band, FleetOutcome, FleetVerdict
 
 if TYPE_CHECKING:
     from loadlab.model.fleet import Application
 
 
-def simulated() -> tuple[Outcome, ...]:
+def simulated() -> tuple[FleetOutcome, ...]:
     """At CONN_MAX_AGE 0, 60 and unlimited."""
     return fleet_answers.answer().outcomes
 
 
-def opening(one: Outcome, per_second: float) -> Outcome:
+def opening(one: FleetOutcome, per_second: float) -> FleetOutcome:
     return replace(one, opens_per_second=Band(middle=per_second, low=per_second * 0.99, high=per_second * 1.01))
 
 
-def verdict(*outcomes: Outcome) -> FleetVerdict:
+def verdict(*outcomes: FleetOutcome) -> FleetVerdict:
     return fleet_verdict(outcomes, MEASURED, scene(), "psycopg")
 
 

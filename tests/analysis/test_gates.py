@@ -15,7 +15,7 @@ from loadlab.analysis.gates import Counted, OverBlocks, OverRuns, OverTrials, Qu
 from loadlab.model.aftermath import Promise
 from loadlab.model.config import Config
 from loadlab.model.departure import Departure, Why
-from loadlab.model.gates import MEASURES, Doubt, GateResult, Outcome
+from loadlab.model.gates import MEASURES, Doubt, GateOutcome, GateResult
 from loadlab.model.planned_fault import Bound, PlannedFault
 from loadlab.plan.gates import read_gates
 
@@ -58,7 +58,7 @@ def test_a_count_is_decided_at_once(seen: float, outcome: str) -> None:
 
 def test_a_count_that_was_not_taken_is_undecided() -> None:
     (found,) = decide([Question(gate=gate("leaks == 0"), evidence=Counted(None, Doubt.LEAK_UNKNOWN))])
-    assert (found.outcome, found.doubt) == (Outcome.UNDECIDED, Doubt.LEAK_UNKNOWN)
+    assert (found.outcome, found.doubt) == (GateOutcome.UNDECIDED, Doubt.LEAK_UNKNOWN)
 
 
 def test_an_interval_on_the_good_side_passes_and_one_beyond_fails() -> None:
@@ -78,7 +78,7 @@ def test_an_end_exactly_at_the_limit_counts_as_the_operator_says() -> None:
 
 def test_too_few_trials_leave_an_estimate_undecided() -> None:
     found = over_trials("p95 < 50 ms", 0.01, 0.01, 0.01, 0.01)
-    assert (found.outcome, found.doubt) == (Outcome.UNDECIDED, Doubt.TOO_FEW_TRIALS)
+    assert (found.outcome, found.doubt) == (GateOutcome.UNDECIDED, Doubt.TOO_FEW_TRIALS)
 
 
 def test_trials_that_served_nothing_fail_a_latency() -> None:
@@ -102,7 +102,7 @@ def test_the_interval_shown_contains_the_limit_exactly_where_undecided() -> None
             assert one.low is not None
             assert one.high is not None
             inside = one.low < one.gate.limit.value <= one.high
-            assert inside == (one.outcome is Outcome.UNDECIDED)
+            assert inside == (one.outcome is GateOutcome.UNDECIDED)
 
 
 def share_that_fails(limit: str, gates: int, shift: float, runs: int = 400, blocks: int = 12) -> float:
@@ -113,7 +113,7 @@ def share_that_fails(limit: str, gates: int, shift: float, runs: int = 400, bloc
         noise = NOISE * np.sqrt(2) * generator.standard_normal((gates, blocks))
         noise[0] += shift
         results = decide([Question(gate=asked, evidence=OverBlocks(of)) for of in noise])
-        failed += any(one.outcome is Outcome.FAIL for one in results)
+        failed += any(one.outcome is GateOutcome.FAIL for one in results)
     return failed / runs
 
 
@@ -133,7 +133,7 @@ def test_a_family_of_absolute_limits_shares_its_error() -> None:
     for _ in range(400):
         trials = np.exp(NOISE * generator.standard_normal((10, 12)))
         family = [Question(gate=gate("p95 <= 1000 ms"), evidence=OverTrials(of)) for of in trials]
-        failed += any(one.outcome is Outcome.FAIL for one in decide(family))
+        failed += any(one.outcome is GateOutcome.FAIL for one in decide(family))
     assert failed / 400 <= 0.08
 
 

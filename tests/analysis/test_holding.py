@@ -14,13 +14,13 @@ from loadlab.analysis.closed_forms import reuse
 from loadlab.analysis.holding import holding_costs
 from loadlab.analysis.pairs import declared_pairs
 from loadlab.model.break_even import BYTES_PER_CORE, SOLD_APART, even_rate
-from loadlab.model.holding import ClientSide, Holding, IdleBackends, Measured, OpeningCpu
+from loadlab.model.holding import ClientSide, Holding, IdleBackends, MedianEstimate, OpeningCpu
 from loadlab.model.samples import CpuSeconds
 from loadlab.report.content.holding import beside_idle
 
 
-def exactly(value: float) -> Measured:
-    return Measured(value=value, low=None, high=None, count=1)
+def exactly(value: float) -> MedianEstimate:
+    return MedianEstimate(value=value, low=None, high=None, count=1)
 
 
 BACKENDS = IdleBackends(

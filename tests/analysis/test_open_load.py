@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from factories.plain import trial as a_trial
 
-from loadlab.analysis.arms import Measured, arm
+from loadlab.analysis.arms import MeasuredTrial, arm
 from loadlab.analysis.caveats import _busy_generator, _idle_users
 from loadlab.analysis.trials import summarise
 from loadlab.model.caveats import CaveatKind
@@ -77,7 +77,7 @@ def test_a_closed_load_has_neither_service_nor_lag_nor_drops() -> None:
 
 def test_an_arm_of_an_open_load_shows_service_beside_the_response() -> None:
     trial = opened(lag_seconds=0.09)
-    summed = arm(trial.case, [Measured(trial=trial, summary=summarise(trial))])
+    summed = arm(trial.case, [MeasuredTrial(trial=trial, summary=summarise(trial))])
     assert summed.p95_seconds is not None
     assert summed.p95_seconds.value == pytest.approx(0.1)
     assert summed.service is not None
@@ -87,15 +87,15 @@ def test_an_arm_of_an_open_load_shows_service_beside_the_response() -> None:
 
 def test_littles_law_is_not_asked_of_users_who_wait_for_an_arrival() -> None:
     trial = opened()
-    assert not list(_idle_users([Measured(trial=trial, summary=summarise(trial))]))
+    assert not list(_idle_users([MeasuredTrial(trial=trial, summary=summarise(trial))]))
 
 
 def test_the_busiest_load_process_is_named_and_not_the_sum_of_all() -> None:
     trial = opened()
-    (caveat,) = _busy_generator([Measured(trial=trial, summary=summarise(trial))])
+    (caveat,) = _busy_generator([MeasuredTrial(trial=trial, summary=summarise(trial))])
     assert (caveat.kind, caveat.figures["share"]) == (CaveatKind.GENERATOR_BUSY, pytest.approx(0.95))
     calm = replace(trial, busy=(0.6, 0.7))
-    assert not list(_busy_generator([Measured(trial=calm, summary=summarise(calm))]))
+    assert not list(_busy_generator([MeasuredTrial(trial=calm, summary=summarise(calm))]))
 
 
 def test_groups_at_several_rates_are_told_apart_by_them() -> None:

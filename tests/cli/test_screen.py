@@ -67,6 +67,15 @@ def test_the_option_for_colour_overrides_the_environment(
     assert ("\x1b[31m" in capsys.readouterr().out) is (color == "always")
 
 
+def test_a_reader_that_has_gone_is_the_commands_to_judge(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as stream:
+        monkeypatch.setattr("sys.stdout", stream)
+        with pytest.raises(BrokenPipeError):
+            Screen().console(120).print("words " * 10_000)
+
+
 def test_a_pipe_has_colours_only_on_demand() -> None:
     assert not Screen().colours(io.StringIO())
     assert Screen(color="always").colours(io.StringIO())

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from command_line import CommandLine, InProcess
 
-    from loadlab.lab.application import Application
+    from loadlab.lab.application import ServedApplication
     from loadlab.lab.lab import Lab
 
 PLAN = """
@@ -37,7 +37,7 @@ name = "{name}"
 
 
 @pytest.fixture(scope="module")
-def application(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
+def application(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedApplication]:
     folder = tmp_path_factory.mktemp("elsewhere")
     target = ServerSetup(
         server=config_of(SERVERS, "gthread", {"workers": 1, "threads": 2}, "server"),
@@ -50,7 +50,9 @@ def application(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.fixture(scope="module")
-def judged(loadlab: CommandLine, application: Application, lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def judged(
+    loadlab: CommandLine, application: ServedApplication, lab: Lab, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """A run with PostgreSQL as the judge."""
     folder = tmp_path_factory.mktemp("judged")
     (folder / "plan.toml").write_text(PLAN.format(url=application.url, name="age 60"))
@@ -64,7 +66,7 @@ def judged(loadlab: CommandLine, application: Application, lab: Lab, tmp_path_fa
 
 
 @pytest.fixture(scope="module")
-def disturbed(loadlab: CommandLine, application: Application, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def disturbed(loadlab: CommandLine, application: ServedApplication, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run without a judge, while others ask for pages too."""
     folder = tmp_path_factory.mktemp("disturbed")
     (folder / "plan.toml").write_text(PLAN.format(url=application.url, name="age 0"))
@@ -142,7 +144,7 @@ def test_other_traffic_and_a_missing_judge_become_caveats(disturbed: Path) -> No
 
 @pytest.mark.slow
 def test_a_run_stops_when_the_targets_first_trial_came_to_nothing(
-    loadlab: CommandLine, application: Application, tmp_path: Path
+    loadlab: CommandLine, application: ServedApplication, tmp_path: Path
 ) -> None:
     visitor = tmp_path / "visitor.py"
     visitor.write_text(

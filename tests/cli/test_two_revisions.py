@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any, Final
 
@@ -114,6 +115,56 @@ def test_a_side_that_would_import_the_other_ones_code_is_refused(
     assert outcome.code != 0
     assert f"Against main: It imports modules of this side: {site / 'src'}." in outcome.stderr
     assert "--pythonpath" in outcome.stderr
+
+
+def test_a_revision_that_does_not_load_is_told_with_its_own_options(
+    here: InProcess, loadlab: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both sides share a virtualenv, and files that git does not have stay where they are."""
+    monkeypatch.setenv(STATE_VARIABLE, str(loadlab.state))
+    plan = two_commits(tmp_path, "import not_installed_anywhere\n" + view(), view())
+    outcome = here("run", plan, "--project", tmp_path / "site", "--against", "HEAD~1", "--out", tmp_path / "run")
+    assert outcome.code != 0
+    said = "\n".join(line for line in outcome.stderr.splitlines() if not line.startswith("note:"))
+    assert "Against HEAD~1:" in said
+    assert "No module named 'not_installed_anywhere'" in said
+    assert "--against-python .venv/bin/python" in said
+    assert "take in [against]" in said
+    assert " --python " not in said
+
+
+def test_a_folder_that_would_import_the_other_ones_code_is_refused(
+    here: InProcess, loadlab: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(STATE_VARIABLE, str(loadlab.state))
+    using = "import shared_code\n"
+    plan = made(tmp_path, urls=using + view(), settings=ENGINE, project=EMBEDDED, files={"src/shared_code.py": ""})
+    site, other = tmp_path / "site", tmp_path / "other"
+    shutil.copytree(site, other)
+    monkeypatch.setenv("PYTHONPATH", str(site / "src"))
+    outcome = here("run", plan, "--project", site, "--against", other, "--out", tmp_path / "run")
+    assert outcome.code != 0
+    assert f"Against other: It imports modules of this side: {site / 'src'}." in outcome.stderr
+    assert "--against-python" in outcome.stderr
+
+
+def test_a_plan_of_two_sides_says_which_difference_it_detects(here: InProcess, tmp_path: Path) -> None:
+    plan = made(tmp_path, settings=ENGINE, project=EMBEDDED)
+    plan.write_text(plan.read_text().replace("blocks = 1", "blocks = 6"))
+    outcome = here("plan", plan, "--against", "main", "--gate", "throughput >= 0.9 × baseline")
+    assert outcome.code == 0, outcome.stderr
+    assert "/side=main" in outcome.stdout
+    assert "6 blocks and 1 comparison detect" in outcome.stdout
+
+
+def test_a_python_of_the_other_side_is_told_with_its_own_option(
+    here: InProcess, loadlab: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(STATE_VARIABLE, str(loadlab.state))
+    outcome = here("run", "--against-python", tmp_path / "none", "--out", tmp_path / "run", "--quiet")
+    assert outcome.code == 2
+    assert "is not a working interpreter" in outcome.stderr
+    assert outcome.stderr.endswith("Name one with --against-python.\n")
 
 
 @pytest.mark.slow

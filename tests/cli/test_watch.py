@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
     from command_line import CommandLine, InProcess
 
-    from loadlab.lab.application import Application
+    from loadlab.lab.application import ServedApplication
     from loadlab.lab.lab import Lab
 
 
 @pytest.fixture(scope="module")
-def application(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
+def application(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedApplication]:
     folder = tmp_path_factory.mktemp("watched")
     target = ServerSetup(
         server=config_of(SERVERS, "sync", {"workers": 1}, "server"),
@@ -40,7 +40,7 @@ def application(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 def test_a_watch_ends_with_a_report_of_what_others_have_asked_for(
-    loadlab: CommandLine, application: Application, lab: Lab
+    loadlab: CommandLine, application: ServedApplication, lab: Lab
 ) -> None:
     address = lab.database.parameters
     dsn = f"host={address['host']} port={address['port']} user={address['user']} dbname={lab.database.name}"
@@ -81,13 +81,13 @@ def _readings_since(lab: Lab, instant: str) -> int:
     return int(count)
 
 
-def _opened(application: Application) -> float:
+def _opened(application: ServedApplication) -> float:
     text = urllib.request.urlopen(f"{application.url}/metrics", timeout=30).read().decode()  # noqa: S310
     (line,) = (line for line in text.splitlines() if line.startswith("loadlab_db_connections_opened_total{"))
     return float(line.split()[-1])
 
 
-def test_a_watch_in_words_names_each_alias(loadlab: CommandLine, application: Application) -> None:
+def test_a_watch_in_words_names_each_alias(loadlab: CommandLine, application: ServedApplication) -> None:
     urllib.request.urlopen(f"{application.url}/entries/1/", timeout=30).close()  # noqa: S310  our own site
     outcome = loadlab("watch", "--metrics", f"{application.url}/metrics", "--every", "0.1", "--seconds", "0.3")
     assert outcome.code == 0, outcome.stderr
@@ -109,7 +109,7 @@ def test_hosts_that_answer_in_turn_end_the_watch_without_figures(here: InProcess
         assert json.loads(outcome.stdout)["aliases"] == {}
 
 
-def test_a_single_reading_is_too_little(here: InProcess, application: Application) -> None:
+def test_a_single_reading_is_too_little(here: InProcess, application: ServedApplication) -> None:
     outcome = here("watch", "--metrics", f"{application.url}/metrics", "--seconds", "0")
     assert outcome.code == 12
     assert "Watch longer" in outcome.stderr
@@ -124,7 +124,7 @@ def test_a_single_reading_is_too_little(here: InProcess, application: Applicatio
     ],
 )
 def test_the_gates_of_a_watch_decide_its_exit_code(  # noqa: PLR0913, PLR0917  three are fixtures
-    here: InProcess, application: Application, tmp_path: Path, gate: str, code: int, said: str
+    here: InProcess, application: ServedApplication, tmp_path: Path, gate: str, code: int, said: str
 ) -> None:
     urllib.request.urlopen(f"{application.url}/entries/1/", timeout=30).close()  # noqa: S310  our own site
     asked = ["--gate", gate, "--gate", "default: refused == 0"]

@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 from patience import await_that
 
-from loadlab.services.embedded import _binaries
+from loadlab.services.postgresql_programs import embedded_programs
 from loadlab.system.processes import Register, unprivileged
 from loadlab.system.state_folder import let_in
 
@@ -327,7 +327,7 @@ def opened(variables: Mapping[str, str]) -> Iterator[Stack]:
         programs.mkdir()
         let_in(programs)
         (programs / "pgbouncer_exporter").symlink_to(Path(__file__).with_name("asks_pgbouncer.sh"))
-        for program in _binaries().iterdir():
+        for program in embedded_programs().iterdir():
             (programs / program.name).symlink_to(program)
         yield Stack(
             services=whole["services"],

@@ -20,15 +20,8 @@ from promql_parser import Call, MatrixSelector, VectorSelector
 from dashboards.evidence.committed import DASHBOARDS, TARGETS, Target, all_chosen, expanded, panels, variables
 from dashboards.source.lab import LAB
 from dashboards.source.promql import EVERY_TARGET, TRIAL
-from loadlab.model.metrics import (
-    CATALOGUE,
-    FAULT_APPLIED,
-    FAULT_LIFTED,
-    FOREIGN,
-    LAB_CATALOGUE,
-    LOAD_REQUESTS,
-    LOAD_RESPONSE,
-)
+from loadlab.model.foreign_metrics import FOREIGN
+from loadlab.model.metrics import CATALOGUE, FAULT_APPLIED, FAULT_LIFTED, LAB_CATALOGUE, LOAD_REQUESTS, LOAD_RESPONSE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

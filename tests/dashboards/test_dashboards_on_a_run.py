@@ -13,7 +13,7 @@ from dashboards.evidence.committed import TARGETS
 from dashboards.evidence.figures import FIGURES, deviations
 from dashboards.evidence.trials import recorded
 from loadlab.cli._scraping import reopened
-from loadlab.model.metrics import FOREIGN, UP
+from loadlab.model.foreign_metrics import FOREIGN, UP
 from loadlab.store.folder import RunFolder
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from dataclasses import replace
 from functools import cache
 
 from factories.fleets import a_scene
-from loadlab.analysis.fleet_answer import Asked, fleet_answer
+from loadlab.analysis.fleet_answer import ComparedFleet, fleet_answer
 from loadlab.fleet.keeping import keeping
 from loadlab.model.config import Config
-from loadlab.model.fleet import Application, Database, Distribution, Outage, Scene, Spread
+from loadlab.model.fleet import Application, DatabaseLimits, Distribution, Outage, Scene, Spread
 from loadlab.model.fleet_outcome import FleetAnswer, Moment
 
 SERVER = Config(name="gthread", parameters={"workers": 2, "threads": 2})
@@ -31,14 +31,14 @@ def scene(max_connections: int = 20, hosts: int = 3) -> Scene:
         rate=4.0 * hosts,
         seconds=SECONDS,
         hosts=hosts,
-        database=Database(max_connections=max_connections, reserved=3),
+        database=DatabaseLimits(max_connections=max_connections, reserved=3),
         outages=(Outage(start=RESTART.start, end=RESTART.end, first=0, last=hosts),),
     )
 
 
-def asked(*ages: float | None, where: Scene | None = None, application: Application = MEASURED) -> Asked:
+def asked(*ages: float | None, where: Scene | None = None, application: Application = MEASURED) -> ComparedFleet:
     strategies = [Config(name="max_age", parameters={"max_age": age, "conn_health_checks": False}) for age in ages]
-    return Asked(
+    return ComparedFleet(
         title="fleet.toml",
         application=application,
         strategies=[(keeping(SERVER, one), where or scene()) for one in strategies],

@@ -12,7 +12,7 @@ from loadlab.model.fleet import (
     Application,
     Collector,
     Conditions,
-    Database,
+    DatabaseLimits,
     Dispatch,
     Distribution,
     Keeping,
@@ -46,7 +46,7 @@ def a_scene(rate: float = 10.0, seconds: float = 100.0, **given: Any) -> Scene:
     plain: dict[str, Any] = {
         "hosts": 1,
         "rates": Rates(edges=np.array([0.0, seconds]), per_second=np.array([rate])),
-        "database": Database(max_connections=10_000),
+        "database": DatabaseLimits(max_connections=10_000),
     }
     return Scene(**plain | given)
 
@@ -158,7 +158,7 @@ def scenes(draw: st.DrawFn) -> Scene:
             edges=np.array([0.0, 10.0, 30.0, 90.0]),
             per_second=np.array([draw(st.floats(0, 40)), draw(st.floats(0, 10)), 0.0]),
         ),
-        database=Database(max_connections=draw(st.integers(4, 40))),
+        database=DatabaseLimits(max_connections=draw(st.integers(4, 40))),
         balance=draw(st.sampled_from(["random", "round_robin"])),
         ends=tuple(draw(st.lists(_ends(), max_size=2))),
         outages=tuple(draw(st.lists(_outages(), max_size=2))),

@@ -29,7 +29,7 @@ from loadlab.model.findings import (
     TrialSummary,
     Verdict,
 )
-from loadlab.model.gates import Doubt, GateResult, Gates, Outcome
+from loadlab.model.gates import Doubt, GateOutcome, GateResult, Gates
 from loadlab.model.plan import Limits
 from loadlab.model.reasons import BesideUnlimited, Gain, Ground, Harm, Held, Leaks, NoRequests, Speed, TooFewBlocks
 from loadlab.model.samples import Connections, CpuSeconds, Trial
@@ -38,7 +38,7 @@ from loadlab.report import REPORTS
 
 HOSTILE = "</script><img src=x onerror=\"document.title='owned'\">|`'\"*_[x](javascript:alert(1))\u2028&amp;\x1b[31m"
 GATES = ("leaks == 0", "p95 < 50 ms", "throughput >= 0.95 × baseline", "reuse >= 90 %")
-UNDECIDED = Outcome.UNDECIDED
+UNDECIDED = GateOutcome.UNDECIDED
 AGES = (0, 60, None)
 SERVERS = ("threaded", "sync", "gevent")
 USERS = 8
@@ -304,6 +304,22 @@ def called(name: str) -> AsDeployed:
     return AsDeployed(case=of, throughput=312.0, p50_seconds=0.0232, reuse=None, peak=8, leak="no")
 
 
+def run_summary(blocks: int, trials: int) -> RunSummary:
+    return RunSummary(
+        id="2026-11-22T21-00-00",
+        started="2026-11-22 21:00 UTC",
+        seed=2013,
+        blocks=blocks,
+        state="complete",
+        trials_planned=trials,
+        trials_done=trials,
+        primary_metric="throughput",
+        equivalence_margin=0.05,
+        warmup_seconds=0.5,
+        window_seconds=WINDOW,
+    )
+
+
 def findings(blocks: int = 8) -> Findings:
     """A complete run: ten arms, so `blocks=30` makes 300 trials."""
     runs = list(product(range(blocks), CASES))
@@ -311,19 +327,7 @@ def findings(blocks: int = 8) -> Findings:
     compared = [of for of in CASES if of.max_age != 0 or of.replica]
     leaking = case("gevent", 60)
     return Findings(
-        run=RunSummary(
-            id="2026-11-22T21-00-00",
-            started="2026-11-22 21:00 UTC",
-            seed=2013,
-            blocks=blocks,
-            state="complete",
-            trials_planned=len(trials),
-            trials_done=len(trials),
-            primary_metric="throughput",
-            equivalence_margin=0.05,
-            warmup_seconds=0.5,
-            window_seconds=WINDOW,
-        ),
+        run=run_summary(blocks, len(trials)),
         environment={part: dict(values) for part, values in ENVIRONMENT.items()},
         answer=answer(),
         verdicts=tuple(verdict(server) for server in SERVERS),
@@ -413,8 +417,8 @@ def gated() -> Findings:
     slow, leaking = case("sync", 60), case("gevent", 60)
     asked = {one.text: one for one in read_gates(GATES)}
     results = (
-        GateResult(gate=asked["leaks == 0"], case=slow, outcome=Outcome.PASS, value=0),
-        GateResult(gate=asked["leaks == 0"], case=leaking, outcome=Outcome.FAIL, value=8),
+        GateResult(gate=asked["leaks == 0"], case=slow, outcome=GateOutcome.PASS, value=0),
+        GateResult(gate=asked["leaks == 0"], case=leaking, outcome=GateOutcome.FAIL, value=8),
         GateResult(gate=asked["leaks == 0"], case=case("threaded", 60), outcome=UNDECIDED, doubt=Doubt.LEAK_UNKNOWN),
         GateResult(
             gate=asked["throughput >= 0.95 × baseline"],
@@ -427,7 +431,7 @@ def gated() -> Findings:
             trials=8,
         ),
         GateResult(
-            gate=asked["p95 < 50 ms"], case=leaking, outcome=Outcome.FAIL, value=0.06, low=0.055, high=inf, trials=8
+            gate=asked["p95 < 50 ms"], case=leaking, outcome=GateOutcome.FAIL, value=0.06, low=0.055, high=inf, trials=8
         ),
         GateResult(gate=asked["reuse >= 90 %"], case=leaking, outcome=UNDECIDED, doubt=Doubt.NOT_MEASURED),
         GateResult(

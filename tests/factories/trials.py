@@ -12,7 +12,7 @@ from loadlab.model.case import Case
 from loadlab.model.config import Config
 from loadlab.model.counts import ConnectionCounts, PoolerCounts
 from loadlab.model.findings import Findings, RunSummary
-from loadlab.model.samples import Connections, CpuSeconds, Failure, Pooler, Requests, Series, State, Trial
+from loadlab.model.samples import Connections, CpuSeconds, Failure, PoolerRecord, Requests, Series, State, Trial
 from loadlab.plan.members import config_of, usable_connections
 from loadlab.report.prose.caveats import said
 from loadlab.servers import SERVERS
@@ -210,7 +210,7 @@ def through_pooler(of: Trial, *, clients: int, servers: int, queue: Queue | None
             after_stop=stopped,
             left_open=servers,
             sessions=servers,
-            pooler=Pooler(at_rest=counts, after_stop=replace(counts, clients_open=0)),
+            pooler=PoolerRecord(at_rest=counts, after_stop=replace(counts, clients_open=0)),
         ),
         series=replace(of.series, values={name: [float(value)] * instants for name, value in columns.items()}),
     )

@@ -24,7 +24,7 @@ from loadlab.strategies import STRATEGIES
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from loadlab.lab.application import Application
+    from loadlab.lab.application import ServedApplication
     from loadlab.lab.lab import Lab
     from loadlab.model.counts import ConnectionCounts
 
@@ -121,12 +121,12 @@ class BothEnds:
         return counts
 
 
-def worker_of(application: Application) -> int:
+def worker_of(application: ServedApplication) -> int:
     """The pid of a process that answers."""
     return ask_for_number(application.port, COLLECT_PATH, {TOKEN_HEADER: application.token})
 
 
-def family_of(application: Application) -> list[psutil.Process]:
+def family_of(application: ServedApplication) -> list[psutil.Process]:
     if not application.program.running():
         return []
     running = psutil.Process(application.program.pid)

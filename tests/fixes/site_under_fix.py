@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from laboratory import open_sessions
 from patience import PATIENCE_SECONDS, await_that
 
 from loadlab.instrumentation import layout
@@ -25,7 +26,7 @@ from loadlab.strategies import STRATEGIES
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from loadlab.lab.application import Application
+    from loadlab.lab.application import ServedApplication
     from loadlab.lab.lab import Lab
 
 HERE: Final = Path(__file__).parent
@@ -41,7 +42,7 @@ SPARE: Final = 4
 class Served:
     """A site under a fix, while it is served and after."""
 
-    application: Application
+    application: ServedApplication
     lab: Lab
     at_start: Totals = NOTHING
     peak: int = 0
@@ -96,20 +97,14 @@ class Served:
 
         def at_rest() -> bool:
             totals = self.totals()
-            return totals.unsettled == 0 and totals.open == backends(self.lab) <= most + self.at_start.open
+            return totals.unsettled == 0 and totals.open == open_sessions(self.lab) <= most + self.at_start.open
 
         await_that(at_rest, f"more than {most} connections stay open, or the counts differ from PostgreSQL")
 
 
-def backends(lab: Lab) -> int:
-    lab.cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = %s", [lab.database.name])
-    (count,) = lab.cursor.fetchone() or (0,)
-    return int(count)
-
-
 def statistics(lab: Lab) -> tuple[int, int]:
     """PostgreSQL's own counts of the target's sessions, and of those that ended without a word; once all are gone."""
-    await_that(lambda: backends(lab) == 0, "somebody stays connected")
+    await_that(lambda: open_sessions(lab) == 0, "somebody stays connected")
     query = "SELECT sessions, sessions_abandoned FROM pg_stat_database WHERE datname = %s"
     lab.cursor.execute(query, [lab.database.name])
     sessions, abandoned = lab.cursor.fetchone() or (0, 0)
@@ -166,7 +161,7 @@ class Serving:
                 environment={"PYTHONPATH": str(HERE), **(environment or {})},
             ),
         )
-        sessions, abandoned = statistics(self._bench)
+        before = statistics(self._bench)
         with serving(target, self._bench.register, self._folder / "log") as application:
             served = Served(application=application, lab=self._bench)
             await_that(lambda: served.totals().unsettled == 0, "the site still connects to start")
@@ -174,9 +169,13 @@ class Serving:
             yield served
             stop_signal = signal.SIGTERM if terminate else build_server(target.server).stop_signal
             application.program.stop(stop_signal, PATIENCE_SECONDS)
-        sessions_after, abandoned_after = statistics(self._bench)
-        self.abandoned = abandoned_after - abandoned
+        self._check(served, before)
+
+    def _check(self, served: Served, before: tuple[int, int]) -> None:
+        """All was answered, and the site's counts are PostgreSQL's."""
+        sessions, abandoned = (after - was for after, was in zip(statistics(self._bench), before, strict=True))
+        self.abandoned = abandoned
         totals = served.totals()
         assert set(served.statuses) == {200}
-        assert totals.opened == sessions_after - sessions > 0
+        assert totals.opened == sessions > 0
         assert (totals.open, totals.opened) == (0, sum(totals.closed.values()))

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+from programs import output_of
 from site_under_fix import statistics
 
 from loadlab.instrumentation.counters import CounterSet
@@ -47,18 +45,10 @@ def use(lab: Lab, ledgers: Path) -> Callable[..., None]:
             "apps": apps,
             "fixes": fixes or {},
             "driver": driver,
-            "entry": lab.database.django(),
             "open_at_last": opened - closed,
         }
-        done = subprocess.run(
-            [sys.executable, str(PROGRAM), json.dumps(given)],
-            env={**os.environ, **lab.database.environment, "LOADLAB_LEDGER_DIR": str(ledgers)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        assert json.loads(done.stdout) == {"opened": opened, "open": opened - closed, "explicit": closed}
+        told = json.loads(output_of(PROGRAM, given, lab, LOADLAB_LEDGER_DIR=str(ledgers)))
+        assert told == {"opened": opened, "open": opened - closed, "explicit": closed}
         # PostgreSQL has seen as many, and knows which have gone without a word.
         after = statistics(lab)
         assert (after[0] - before[0], after[1] - before[1]) == (opened, abandoned)

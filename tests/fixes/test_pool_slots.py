@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from patience import PATIENCE_SECONDS
+from programs import output_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,17 +27,10 @@ def use(lab: Lab, ledgers: Path) -> Callable[..., dict[str, Any]]:
     def used(
         way: str, *apps: str, maker: str = "main", at_last: int, open_at_last: int, seconds: float
     ) -> dict[str, Any]:
-        given = {"way": way, "apps": apps, "entry": lab.database.django(), "maker": maker, "size": SIZE}
+        given = {"way": way, "apps": apps, "maker": maker, "size": SIZE}
         given |= {"at_last": at_last, "open_at_last": open_at_last, "seconds": seconds}
-        done = subprocess.run(
-            [sys.executable, str(PROGRAM), json.dumps(given)],
-            env={**os.environ, **lab.database.environment, "LOADLAB_LEDGER_DIR": str(ledgers)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        told = output_of(PROGRAM, given, lab, LOADLAB_LEDGER_DIR=str(ledgers))
+        found: dict[str, Any] = json.loads(told.splitlines()[-1])
         return found
 
     return used

@@ -14,9 +14,9 @@ from loadlab.errors import UsageError
 from loadlab.fleet.application import application_of_run, application_of_watch, spread_of
 from loadlab.model.condition import OpenLoad
 from loadlab.model.fleet import Dispatch, Distribution, Spread
-from loadlab.model.holding import ClientSide, Holding, IdleBackends, Measured, OpeningCpu
+from loadlab.model.holding import ClientSide, Holding, IdleBackends, MedianEstimate, OpeningCpu
 from loadlab.model.samples import CpuSeconds
-from loadlab.model.uses import Choices, Garbage, Uses
+from loadlab.model.uses import Choices, GarbageCount, Uses
 from loadlab.store.folder import RunFolder
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ OPEN = OpenLoad(rate=20.0, arrivals="poisson")
 ALWAYS_RECENT = Choices(idle=4, fixed=0.0, recent=1.0, longest_idle=0.0, count=200)
 
 
-def exactly(value: float) -> Measured:
-    return Measured(value=value, low=None, high=None, count=1)
+def exactly(value: float) -> MedianEstimate:
+    return MedianEstimate(value=value, low=None, high=None, count=1)
 
 
 HOLDING = Holding(
@@ -114,8 +114,8 @@ def test_garbage_lags_of_trials_come_together(tmp_path: Path) -> None:
     first, second = (trial(each) for each in ages("gevent"))
     folder = kept(
         tmp_path / "run",
-        replace(first, uses=replace(uses(), garbage=(Garbage(after=1, collected=True, count=5),))),
-        replace(second, uses=replace(uses(), garbage=(Garbage(after=2, collected=True, count=5),))),
+        replace(first, uses=replace(uses(), garbage=(GarbageCount(after=1, collected=True, count=5),))),
+        replace(second, uses=replace(uses(), garbage=(GarbageCount(after=2, collected=True, count=5),))),
     )
     lags = application_of_run(folder).spreads["gevent"].collected_after
     assert (lags[0], lags[-1]) == (1, 2)

@@ -14,7 +14,7 @@ from loadlab.errors import UsageError
 from loadlab.fleet.fleet_file import read_fleet
 from loadlab.fleet.measured import application_of
 from loadlab.model.config import Config
-from loadlab.model.fleet import Database
+from loadlab.model.fleet import DatabaseLimits
 from loadlab.model.fleet_question import FleetQuestion, GivenApplication
 from loadlab.strategies import STRATEGIES
 
@@ -201,7 +201,7 @@ def test_faults_of_events_are_told_beside_a_log_that_cannot_be_read(tmp_path: Pa
     assert [line.split(":")[0].strip() for line in said] == ["traffic.access_log", "events.database_restart.at_seconds"]
 
 
-@every("kind", [FleetQuestion, GivenApplication, Database])
+@every("kind", [FleetQuestion, GivenApplication, DatabaseLimits])
 def test_the_reference_has_every_key_with_its_default(kind: Any) -> None:
     page = (Path(__file__).parents[2] / "docs" / "reference" / "fleet-file.md").read_text()
     for field in fields(kind):

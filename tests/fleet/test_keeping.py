@@ -13,7 +13,7 @@ from every import every
 from loadlab.cli._behaviour_record import read_recording
 from loadlab.errors import UsageError
 from loadlab.fleet.keeping import keeping
-from loadlab.model.fleet import Conditions, Database, Dispatch, Rates, Scene, Spread
+from loadlab.model.fleet import Conditions, DatabaseLimits, Dispatch, Rates, Scene, Spread
 from loadlab.plan.members import configs
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
@@ -169,5 +169,5 @@ def test_workers_are_replaced_as_strategy_server_or_events_say(mode: Any, living
     kept = keeping(server(mode[0], **mode[1]), strategy(living[0], **living[1]))
     rates = Rates(edges=np.array([0.0, 60.0]), per_second=np.array([1.0]))
     given = Conditions(max_requests=90, max_requests_jitter=9)
-    found = kept.conditions_in(Scene(hosts=1, rates=rates, database=Database(), conditions=given))
+    found = kept.conditions_in(Scene(hosts=1, rates=rates, database=DatabaseLimits(), conditions=given))
     assert (found.max_requests, found.max_requests_jitter) == (expected, 9 if expected == 90 else 0)

@@ -9,8 +9,8 @@ from factories.fleets import a_keeping, a_scene, an_application
 from loadlab.analysis.closed_forms import reuse
 from loadlab.fleet.bands import band, over_time
 from loadlab.fleet.outcome import instants, outcome
-from loadlab.model.fleet import Application, Database, Distribution, Keeping, Outage, ProcessesEnd, Scene, Spread
-from loadlab.model.fleet_outcome import Band, Moment, Outcome
+from loadlab.model.fleet import Application, DatabaseLimits, Distribution, Keeping, Outage, ProcessesEnd, Scene, Spread
+from loadlab.model.fleet_outcome import Band, FleetOutcome, Moment
 
 COSTS = {"app_cpu_per_connect": 0.001, "database_cpu_per_connect": 0.003, "idle_backend_bytes": 2e6}
 MEASURED = Application(
@@ -22,7 +22,7 @@ MEASURED = Application(
 FOUR = a_keeping(processes=2, threads=2, max_age=5.0)
 
 
-def of(keeping: Keeping = FOUR, scene: Scene | None = None, repeats: int = 5, **given: object) -> Outcome:
+def of(keeping: Keeping = FOUR, scene: Scene | None = None, repeats: int = 5, **given: object) -> FleetOutcome:
     return outcome(keeping, MEASURED, scene or a_scene(rate=20.0, seconds=300.0), repeats, 1, **given)  # type: ignore[arg-type]
 
 
@@ -67,7 +67,7 @@ def test_what_was_not_measured_is_none() -> None:
 
 
 def test_a_fleet_that_is_refused_does_not_fit_and_says_what_it_needs() -> None:
-    found = of(scene=a_scene(rate=20.0, seconds=300.0, database=Database(max_connections=6, reserved=3)))
+    found = of(scene=a_scene(rate=20.0, seconds=300.0, database=DatabaseLimits(max_connections=6, reserved=3)))
     assert not found.fits
     assert (found.free, found.needed, found.spare) == (3, 4, -1)
     assert found.refused.low > 0

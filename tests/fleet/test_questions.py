@@ -16,7 +16,7 @@ from loadlab.fleet.outcome import limited, outcome
 from loadlab.fleet.questions import break_even, largest_fleet, smallest_age
 from loadlab.fleet.repeating import generator
 from loadlab.fleet.scaling import excerpt, scaled
-from loadlab.model.fleet import Application, Database, Keeping, Pooler, ProcessesEnd, Rates, Scene
+from loadlab.model.fleet import Application, DatabaseLimits, Keeping, Pooler, ProcessesEnd, Rates, Scene
 from loadlab.model.fleet_outcome import LargestFleet
 from loadlab.model.pooling import ProcessPool
 
@@ -76,18 +76,18 @@ def test_without_measured_costs_there_is_no_break_even() -> None:
 def test_a_hosts_pooler_serves_old_and_new_processes() -> None:
     end = ProcessesEnd(at=15.0, first=0, last=1, serving_again=15.0, gone=25.0)
     pooler = Pooler(pool_mode="session", size=2, most_clients=1000, wait=5.0)
-    scene = a_scene(rate=40.0, seconds=30.0, database=Database(max_connections=13, reserved=3), ends=(end,))
+    scene = a_scene(rate=40.0, seconds=30.0, database=DatabaseLimits(max_connections=13, reserved=3), ends=(end,))
     assert largest(a_keeping(threads=4, max_age=None, pooler=pooler), scene).bound == 5
 
 
 def test_where_all_threads_hold_one_the_bound_decides() -> None:
-    scene = replace(HOUR, database=Database(max_connections=100, reserved=3))
+    scene = replace(HOUR, database=DatabaseLimits(max_connections=100, reserved=3))
     assert largest(FOUR, scene) == LargestFleet(hosts=24, way="bound", bound=24)
 
 
 def test_old_processes_beside_new_ones_halve_the_fleet() -> None:
     end = ProcessesEnd(at=1800.0, first=0, last=1, serving_again=1800.0, gone=1860.0)
-    scene = replace(HOUR, database=Database(max_connections=100, reserved=3), ends=(end,))
+    scene = replace(HOUR, database=DatabaseLimits(max_connections=100, reserved=3), ends=(end,))
     assert overlap(scene) == 2
     assert largest(FOUR, scene).hosts == 12
 
@@ -101,7 +101,7 @@ def test_a_rolling_deployment_needs_no_second_fleet() -> None:
 
 
 def test_closing_at_each_request_fits_more_hosts_than_threads() -> None:
-    scene = replace(a_scene(rate=40.0, seconds=20.0), database=Database(max_connections=20, reserved=3))
+    scene = replace(a_scene(rate=40.0, seconds=20.0), database=DatabaseLimits(max_connections=20, reserved=3))
     found = largest(a_keeping(processes=2, threads=2, max_age=0.0), scene)
     assert found.bound == 4
     assert found.way == "simulation"
@@ -113,13 +113,13 @@ def test_closing_at_each_request_fits_more_hosts_than_threads() -> None:
 
 def test_a_shared_pooler_within_the_limit_fits_any_fleet() -> None:
     pooler = Pooler(pool_mode="transaction", size=20, most_clients=1000, wait=5.0, shared=True)
-    scene = a_scene(seconds=30.0, database=Database(max_connections=30, reserved=3))
+    scene = a_scene(seconds=30.0, database=DatabaseLimits(max_connections=30, reserved=3))
     assert largest(a_keeping(threads=4, pooler=pooler), scene).hosts is None
 
 
 def test_a_shared_pooler_beyond_the_limit_does_not_unfit_what_fits() -> None:
     pooler = Pooler(pool_mode="transaction", size=28, most_clients=1000, wait=5.0, shared=True)
-    scene = a_scene(seconds=30.0, database=Database(max_connections=30, reserved=3))
+    scene = a_scene(seconds=30.0, database=DatabaseLimits(max_connections=30, reserved=3))
     assert (largest(a_keeping(threads=4, pooler=pooler), scene).hosts or 0) >= scene.hosts
 
 
@@ -132,12 +132,12 @@ def test_no_host_fits_whose_pooler_refuses_its_clients() -> None:
 
 
 def test_with_hardly_any_request_the_search_for_more_hosts_ends() -> None:
-    scene = replace(a_scene(rate=1e-6, seconds=10.0), database=Database(max_connections=100, reserved=3))
+    scene = replace(a_scene(rate=1e-6, seconds=10.0), database=DatabaseLimits(max_connections=100, reserved=3))
     assert (largest(FOUR, scene).hosts or 0) >= 24
 
 
 def test_what_was_needed_is_enough() -> None:
-    scene = replace(a_scene(rate=200.0, seconds=30.0), database=Database(max_connections=4, reserved=2))
+    scene = replace(a_scene(rate=200.0, seconds=30.0), database=DatabaseLimits(max_connections=4, reserved=2))
     zero = a_keeping(processes=2, threads=4, max_age=0.0)
     found = outcome(zero, an_application(), scene, 2, 1)
     assert not found.fits

@@ -8,9 +8,9 @@ from every import every
 from factories.fleets import a_keeping, a_scene, an_application
 
 from loadlab.fleet import repeating
-from loadlab.fleet.repeating import Simulation, how_often, repeated
+from loadlab.fleet.repeating import SimulationInputs, how_often, repeated
 
-SMALL = Simulation(
+SMALL = SimulationInputs(
     keeping=a_keeping(processes=2, threads=2, max_age=5.0),
     application=an_application(),
     scene=a_scene(rate=20.0, seconds=60.0),

@@ -20,7 +20,7 @@ from django.test.utils import _TestState
 from every import every
 
 from loadlab.instrumentation import accounting, checks, counting, loading, serving
-from loadlab.instrumentation.configuration import Configuration, configuration
+from loadlab.instrumentation.configuration import InstrumentationConfiguration, configuration
 from loadlab.instrumentation.serving import UNKNOWN, Serving, of_command, of_process
 from loadlab.servers import SERVERS, Site
 
@@ -390,7 +390,7 @@ def test_another_vendors_database_is_not_asked_for_its_limits(database: Any) -> 
 def test_a_wrong_setting_is_an_error_that_names_its_key(given: Any, fault: str) -> None:
     with override_settings(LOADLAB=given):
         (message,) = checks.check_settings()
-        assert replace(configuration(), ledger_dir="") == Configuration()
+        assert replace(configuration(), ledger_dir="") == InstrumentationConfiguration()
         assert checks.check_serving() == []
     assert message.id == "loadlab.E001"
     assert fault in str(message.msg)

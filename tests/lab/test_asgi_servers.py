@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from laboratory import TrialRunner
 
     from loadlab.instrumentation.counters import Totals
-    from loadlab.lab.application import Application
+    from loadlab.lab.application import ServedApplication
     from loadlab.lab.lab import Lab
     from loadlab.model.config import Config
 
@@ -65,18 +65,18 @@ def target(lab: Lab, folder: Path, server: Config, age: float | None = 60) -> Se
     )
 
 
-def ask(application: Application, path: str, clients: int = CLIENTS) -> int:
+def ask(application: ServedApplication, path: str, clients: int = CLIENTS) -> int:
     """Have so many clients ask once, all at once; returns how many were answered."""
     with ThreadPoolExecutor(clients) as pool:
         asked = [pool.submit(answer, application.port, path) for _ in range(clients)]
         return sum(one.result() is not None for one in asked)
 
 
-def counted(application: Application) -> Totals:
+def counted(application: ServedApplication) -> Totals:
     return CounterSet(application.ledgers).read().aliases["default"]
 
 
-def agree(lab: Lab, application: Application) -> bool:
+def agree(lab: Lab, application: ServedApplication) -> bool:
     return counted(application).open == lab.judge.open_now()
 
 

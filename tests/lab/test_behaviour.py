@@ -25,13 +25,10 @@ from loadlab.model.behaviour import (
     Recording,
     Scale,
     Setting,
-    allowed,
-    departures,
-    leeway,
     merged,
-    ranged,
     rows_of,
 )
+from loadlab.model.behaviour_changes import allowed, changed_cells, leeway, ranged
 from loadlab.model.config import Config
 from loadlab.plan.members import build_strategy, server_traits
 from loadlab.report.behaviour import COMMAND, as_markdown
@@ -68,7 +65,7 @@ def recording(*rows: BehaviourRow, claims: tuple[ClaimReport, ...] = ()) -> Reco
 
 
 def departed(before: BehaviourRow, now: BehaviourRow) -> list[str]:
-    return [one.cell for one in departures(recording(before), recording(now), [SETTING.id])]
+    return [one.cell for one in changed_cells(recording(before), recording(now), [SETTING.id])]
 
 
 def test_a_row_has_the_span_of_each_count_over_its_repeats() -> None:
@@ -132,7 +129,7 @@ def test_all_that_leaked_may_be_open_where_only_the_collector_closes_it() -> Non
 def test_counts_that_no_longer_reconcile_are_departures() -> None:
     before = rows_of([behaviour(KEPT, flood_errors={"too_many_connections": 40})])[0]
     now = rows_of([behaviour(KEPT, exact=False, flood_errors={"pool_timeout": 40})])[0]
-    found = list(departures(recording(before), recording(now), [SETTING.id]))
+    found = list(changed_cells(recording(before), recording(now), [SETTING.id]))
     assert [str(one) for one in found] == [
         f"{SETTING.id}: exact was on, and is off",
         f"{SETTING.id}: flood_errors was too_many_connections, and is pool_timeout",
@@ -142,7 +139,7 @@ def test_counts_that_no_longer_reconcile_are_departures() -> None:
 
 def test_a_row_that_is_new_or_gone_is_a_departure() -> None:
     other = replace(row(KEPT), setting=replace(SETTING, keep_alive=True))
-    found = list(departures(recording(row(KEPT)), recording(other), [other.setting.id]))
+    found = list(changed_cells(recording(row(KEPT)), recording(other), [other.setting.id]))
     assert [(one.row, one.recorded, one.found) for one in found] == [
         (other.setting.id, "not there", "there"),
         (SETTING.id, "there", "not there"),
@@ -155,8 +152,8 @@ def test_a_named_case_that_no_longer_holds_is_a_departure() -> None:
         return ClaimReport(name="one", summary="s", source="s", figures=(figure,))
 
     before = recording(claims=(report(holds=True),))
-    assert list(departures(before, recording(claims=(report(holds=True),)), [])) == []
-    (found,) = departures(before, recording(claims=(report(holds=False),)), [])
+    assert list(changed_cells(before, recording(claims=(report(holds=True),)), [])) == []
+    (found,) = changed_cells(before, recording(claims=(report(holds=False),)), [])
     assert str(found) == "one: failed was 1 (holds), and is 1 (does not hold)"
 
 

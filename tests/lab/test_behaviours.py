@@ -19,7 +19,8 @@ from loadlab.errors import EnvironmentFaultError
 from loadlab.lab import control_requests
 from loadlab.lab.behaviour import PATH, behaviour, restart, settings
 from loadlab.lab.fixture import postgres_fixture, running_server
-from loadlab.model.behaviour import Recording, departures, rows_of
+from loadlab.model.behaviour import Recording, rows_of
+from loadlab.model.behaviour_changes import changed_cells
 from loadlab.plan.members import build_strategy
 from loadlab.settings_override.configuration import COLLECT_PATH, KEEP_GARBAGE_PATH, READY_PATH, TOKEN_HEADER
 
@@ -67,7 +68,7 @@ def recorded() -> Recording:
 def changes(setting: Setting, ready: PostgresFixture, recorded: Recording) -> list[str]:
     counted = Recording(versions={}, rows=rows_of([behaviour(setting, ready)]))
     there = [row.setting.id for row in (*recorded.rows, *recorded.workers)]
-    return [str(one) for one in departures(recorded, counted, there)]
+    return [str(one) for one in changed_cells(recorded, counted, there)]
 
 
 def test_each_quick_pattern_names_one_row() -> None:

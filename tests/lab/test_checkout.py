@@ -100,13 +100,19 @@ def test_a_submodule_is_at_the_commit_of_the_revision(repository: Path, git: Git
         checked_out(repository, "HEAD~1", tmp_path / "again")
 
 
-def test_what_is_no_revision_and_no_repository_is_said(repository: Path, tmp_path: Path) -> None:
+def test_what_is_no_revision_and_no_repository_is_said(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(UsageError, match="has no revision 'mian'"):
         commit_of(repository, "mian")
     with pytest.raises(UsageError, match="is in no git repository"):
         commit_of(tmp_path, "main")
     with pytest.raises(UsageError, match="has no revision '--help'"):
         commit_of(repository, "--help")
+    (tmp_path / "older").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=r"The folder of this name is \./older\."):
+        commit_of(repository, "older")
 
 
 def test_the_state_of_a_folder_says_if_it_has_changes(repository: Path, git: Git, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from loadlab.strategies import STRATEGIES
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from loadlab.lab.application import Application
+    from loadlab.lab.application import ServedApplication
     from loadlab.lab.lab import Lab
 
 WHOLE: Final = "?parts=30&seconds=0.05"
@@ -36,7 +36,7 @@ def target(lab: Lab, folder: Path, name: str) -> ServerSetup:
     )
 
 
-def leave(application: Application, path: str) -> None:
+def leave(application: ServedApplication, path: str) -> None:
     """Read until the first part of the stream is there, and hang up."""
     with closing(socket.create_connection(("127.0.0.1", application.port), timeout=60)) as client:
         client.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())

@@ -29,19 +29,19 @@ if TYPE_CHECKING:
 
     from prometheus_client.metrics_core import Metric
 
-    from loadlab.lab.application import Application
+    from loadlab.lab.application import ServedApplication
     from loadlab.lab.lab import Lab
 
 REQUESTS = 40
 
 
-def get(application: Application, path: str) -> tuple[str, Any]:
+def get(application: ServedApplication, path: str) -> tuple[str, Any]:
     """The body and the headers of a response, over a new client connection."""
     with urllib.request.urlopen(f"{application.url}{path}", timeout=30) as answer:  # noqa: S310  our own site
         return answer.read().decode(), answer.headers
 
 
-def scrape(application: Application) -> dict[str, Metric]:
+def scrape(application: ServedApplication) -> dict[str, Metric]:
     """What a scraper understands of /metrics, by the catalogue's names."""
     families = text_string_to_metric_families(get(application, "/metrics")[0])
     return {f"{family.name}_total" if family.type == "counter" else family.name: family for family in families}
@@ -57,7 +57,7 @@ def values(family: Metric) -> dict[tuple[str, ...], float]:
     return dict(sums)
 
 
-def pid_of_answer(application: Application) -> str:
+def pid_of_answer(application: ServedApplication) -> str:
     return get(application, "/health/")[0].partition('"pid": ')[2].rstrip("}")
 
 
@@ -70,7 +70,7 @@ def target(lab: Lab, folder: Path, max_age: float | None) -> ServerSetup:
     )
 
 
-def use_both_workers(application: Application, ledgers: Path) -> int:
+def use_both_workers(application: ServedApplication, ledgers: Path) -> int:
     """Read entries until each worker has a connection; returns the number of requests."""
     asked = count()
 
@@ -82,19 +82,19 @@ def use_both_workers(application: Application, ledgers: Path) -> int:
     return next(asked)
 
 
-def await_closed(application: Application) -> None:
+def await_closed(application: ServedApplication) -> None:
     await_that(lambda: CounterSet(application.ledgers).read().aliases["default"].open == 0, "a connection stays open")
 
 
 @pytest.fixture(scope="module")
-def used(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Application, int]]:
+def used(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ServedApplication, int]]:
     """Two sync workers that keep their connections; each has one, after so many requests."""
     folder = tmp_path_factory.mktemp("used")
     with serving(target(lab, folder, None), lab.register, folder / "log") as application:
         yield application, use_both_workers(application, application.ledgers)
 
 
-def test_every_worker_speaks_for_all(used: tuple[Application, int]) -> None:
+def test_every_worker_speaks_for_all(used: tuple[ServedApplication, int]) -> None:
     application, asked = used
     expected = {
         "loadlab_db_connections_open": {(): 2},
@@ -114,7 +114,7 @@ def test_every_worker_speaks_for_all(used: tuple[Application, int]) -> None:
     await_that(both_have_answered, "one worker never answers")
 
 
-def test_what_is_shown_is_what_the_ledgers_hold(used: tuple[Application, int]) -> None:
+def test_what_is_shown_is_what_the_ledgers_hold(used: tuple[ServedApplication, int]) -> None:
     application, _ = used
     totals = CounterSet(application.ledgers).read().aliases["default"]
     families = scrape(application)
@@ -131,7 +131,7 @@ def test_what_is_shown_is_what_the_ledgers_hold(used: tuple[Application, int]) -
 
 
 def test_requests_but_scrapes_show_by_route_method_and_status_class(
-    used: tuple[Application, int],
+    used: tuple[ServedApplication, int],
 ) -> None:
     application, asked = used
     shown = [values(scrape(application)["loadlab_http_request_duration_seconds"]) for _ in range(2)]
@@ -140,12 +140,12 @@ def test_requests_but_scrapes_show_by_route_method_and_status_class(
     assert {route for _, route, _ in shown[1]} <= {"entries/<int:number>/", "health/"}
 
 
-def test_the_content_type_is_prometheus_own(used: tuple[Application, int]) -> None:
+def test_the_content_type_is_prometheus_own(used: tuple[ServedApplication, int]) -> None:
     assert get(used[0], "/metrics")[1]["Content-Type"] == CONTENT_TYPE_LATEST
 
 
 def test_exactly_the_catalogues_metrics_are_exposed(
-    used: tuple[Application, int],
+    used: tuple[ServedApplication, int],
 ) -> None:
     text = get(used[0], "/metrics")[0]
     for metric in CATALOGUE:
@@ -154,7 +154,7 @@ def test_exactly_the_catalogues_metrics_are_exposed(
     assert scrape(used[0]).keys() == {metric.name for metric in CATALOGUE}
 
 
-def test_samples_carry_the_catalogues_labels(used: tuple[Application, int]) -> None:
+def test_samples_carry_the_catalogues_labels(used: tuple[ServedApplication, int]) -> None:
     families = scrape(used[0])
     for metric in CATALOGUE:
         for sample in families[metric.name].samples:
@@ -167,7 +167,7 @@ def test_samples_carry_the_catalogues_labels(used: tuple[Application, int]) -> N
     [m for m in CATALOGUE if m.kind == "histogram" and m is not metrics.POOL_WAIT],
     ids=lambda metric: metric.name,
 )
-def test_histograms_have_the_catalogues_buckets(used: tuple[Application, int], metric: metrics.Metric) -> None:
+def test_histograms_have_the_catalogues_buckets(used: tuple[ServedApplication, int], metric: metrics.Metric) -> None:
     samples = scrape(used[0])[metric.name].samples
     totals = [sample for sample in samples if sample.name.endswith("_count")]
     assert totals
@@ -209,7 +209,7 @@ def test_a_killed_worker_leaves_no_phantom_connections(lab: Lab, tmp_path: Path)
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool, of Prometheus, is not on PATH")
-def test_promtool_finds_nothing_to_blame(used: tuple[Application, int]) -> None:
+def test_promtool_finds_nothing_to_blame(used: tuple[ServedApplication, int]) -> None:
     text = get(used[0], "/metrics")[0]
     done = subprocess.run(
         ["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False, timeout=60

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from loadlab.instrumentation.counters import Totals
-    from loadlab.lab.application import Application
+    from loadlab.lab.application import ServedApplication
     from loadlab.lab.lab import Lab
 
 CLIENTS: Final = 6
@@ -42,7 +42,7 @@ RECYCLED: Final = {"max_requests": 5, "min_worker_lifetime_seconds": 0}
 class ServedMode:
     """A server mode that serves the lab's site, with clients, and both ends' counts."""
 
-    def __init__(self, lab: Lab, application: Application, server: Any) -> None:
+    def __init__(self, lab: Lab, application: ServedApplication, server: Any) -> None:
         self.application, self.server = application, server
         self._lab = lab
         self._clients = ClientPool(application.port, CLIENTS, keep_alive=False)
@@ -178,7 +178,7 @@ def test_each_of_gunicorns_workers_is_counted_exactly_behind_nginx(
     assert leak_of(done) == ("no" if lasting else "yes")
 
 
-def below(application: Application) -> list[psutil.Process]:
+def below(application: ServedApplication) -> list[psutil.Process]:
     return psutil.Process(application.program.pid).children(recursive=True)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 from django.db import DatabaseError, InterfaceError, OperationalError
 from faulty_link import Fault, FaultyLink
-from laboratory import TrialRunner
+from laboratory import TrialRunner, open_sessions
 from patience import await_that
 
 from loadlab.instrumentation import checks
@@ -47,12 +47,7 @@ def site(lab: Lab, link: FaultyLink, sites: Sites) -> Callable[..., Site]:
 
 def await_none(lab: Lab) -> None:
     """Wait until PostgreSQL shows no backend of the target's database."""
-
-    def gone() -> bool:
-        lab.cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = %s", [lab.database.name])
-        return lab.cursor.fetchone() == (0,)
-
-    await_that(gone)
+    await_that(lambda: open_sessions(lab) == 0)
 
 
 def terminate_all(lab: Lab) -> None:

@@ -6,16 +6,14 @@ A test that fails here after an upgrade says that the page, and what loadlab adv
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from patience import await_that
+from programs import output_of
 
 from loadlab.lab.fixture import postgres_fixture
 from loadlab.store.layout import POSTGRESQL_LOG
@@ -39,16 +37,9 @@ SLOW: Final = ("lifetime", "insensitive")  # they wait for what does not happen
 
 
 def found_out(lab: Lab, driver: str, facts: tuple[str, ...]) -> dict[str, Any]:
-    given = {"driver": driver, "entry": lab.database.django(), "facts": facts}
-    done = subprocess.run(
-        [sys.executable, str(PROGRAM), json.dumps(given)],
-        env={**os.environ, **lab.database.environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    given = {"driver": driver, "facts": facts}
+    told = output_of(PROGRAM, given, lab)
+    found: dict[str, Any] = json.loads(told.splitlines()[-1])
     return found
 
 

@@ -15,6 +15,7 @@ from signal import SIGTERM
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+from laboratory import open_sessions
 from patience import PATIENCE_SECONDS, await_that
 
 from loadlab.instrumentation.counters import CounterSet
@@ -131,18 +132,12 @@ def backends_of_workers(program: Program, url: str, workers: int) -> dict[int, i
     return backends
 
 
-def sessions(lab: Lab) -> int:
-    lab.cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = %s", [lab.database.name])
-    (count,) = lab.cursor.fetchone() or (0,)
-    return int(count)
-
-
 @pytest.mark.parametrize("driver", ["psycopg2", "psycopg"])
 def test_workers_sharing_a_preforked_connection_each_say_so(lab: Lab, tmp_path: Path, driver: str) -> None:
     with gunicorn(lab, tmp_path, "--workers", "2", eager=True, driver=driver) as (program, url):
         backends = backends_of_workers(program, url, 2)
         assert len(set(backends.values())) == 1
-        assert sessions(lab) == CounterSet(tmp_path / "ledgers").read().aliases["default"].open == 1
+        assert open_sessions(lab) == CounterSet(tmp_path / "ledgers").read().aliases["default"].open == 1
         wait_until(lambda: log(program).count("(loadlab.W002)") == 2, program)
 
 
@@ -150,7 +145,7 @@ def test_without_a_query_before_the_fork_workers_share_no_connection(lab: Lab, t
     with gunicorn(lab, tmp_path, "--workers", "2", eager=False) as (program, url):
         backends = backends_of_workers(program, url, 2)
         assert len(set(backends.values())) == 2
-        assert sessions(lab) == CounterSet(tmp_path / "ledgers").read().aliases["default"].open == 2
+        assert open_sessions(lab) == CounterSet(tmp_path / "ledgers").read().aliases["default"].open == 2
         assert "loadlab" not in log(program)
 
 
@@ -171,4 +166,4 @@ def test_gevent_workers_inherit_a_connection_from_before_the_fork_too(lab: Lab, 
     arguments = ("--worker-class", "gevent", "--workers", "2")
     with gunicorn(lab, tmp_path, *arguments, eager=True) as (program, _):
         wait_until(lambda: log(program).count("(loadlab.W002)") == 2, program)
-        assert sessions(lab) == 1
+        assert open_sessions(lab) == 1

@@ -23,7 +23,7 @@ from loadlab.strategies import STRATEGIES
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from loadlab.lab.application import Application
+    from loadlab.lab.application import ServedApplication
     from loadlab.lab.lab import Lab
 
 CLIENTS = 4
@@ -55,7 +55,7 @@ def asked_of(server: str) -> dict[tuple[str, str], tuple[str, str, str]]:
     return {key: series for key, series in ASKED.items() if (server, key[0]) != ("tornado", "HEAD")}
 
 
-def ask_all(application: Application, asked: dict[tuple[str, str], Any]) -> Counter[tuple[str, str, str]]:
+def ask_all(application: ServedApplication, asked: dict[tuple[str, str], Any]) -> Counter[tuple[str, str, str]]:
     """What one client has sent, and got an answer to."""
     made: Counter[tuple[str, str, str]] = Counter()
     for (method, path), series in [*asked.items()] * 2:
@@ -71,7 +71,7 @@ def counted(folder: Path) -> dict[tuple[str, str, str], int]:
     return {(one.route, one.method, one.status_class): one.requests for one in answered}
 
 
-def kill(application: Application) -> None:
+def kill(application: ServedApplication) -> None:
     """All processes of the server at once, workers too."""
     running = psutil.Process(application.program.pid)
     family = [running, *running.children(recursive=True)]

@@ -17,7 +17,8 @@ from loadlab.cli._behaviour_record import read_recording
 from loadlab.lab.fixture import postgres_fixture
 from loadlab.lab.running_worker import running_worker
 from loadlab.lab.worker_behaviour import tasks, worker_behaviour, worker_settings
-from loadlab.model.behaviour import Recording, allowed, departures, worker_rows_of
+from loadlab.model.behaviour import Recording, worker_rows_of
+from loadlab.model.behaviour_changes import allowed, changed_cells
 from loadlab.plan.members import build_worker
 from loadlab.workers import WORKERS
 
@@ -148,7 +149,7 @@ def test_workers_do_what_was_recorded_in_every_row(setting: WorkerSetting, ready
     require(setting)
     counted = Recording(versions={}, rows=(), workers=worker_rows_of([worker_behaviour(setting, ready)]))
     there = [row.setting.id for row in (*RECORDED.rows, *RECORDED.workers)]
-    assert [str(one) for one in departures(RECORDED, counted, there)] == []
+    assert [str(one) for one in changed_cells(RECORDED, counted, there)] == []
 
 
 @pytest.mark.slow

@@ -26,7 +26,7 @@ from loadlab.system.state_folder import let_in
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from loadlab.lab.application import Application
+    from loadlab.lab.application import ServedApplication
     from loadlab.lab.lab import Lab
     from loadlab.model.config import Config
     from loadlab.model.open_connections import Listing, NamedCause
@@ -38,7 +38,7 @@ CLIENTS: Final = 4
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LeakingSite:
     lab: Lab
-    application: Application
+    application: ServedApplication
     settings: AliasSettings
 
     def ask(self, path: str, each: int = 1, clients: int = CLIENTS) -> None:

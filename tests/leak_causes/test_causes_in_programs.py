@@ -6,10 +6,11 @@ import importlib.util
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from holding_project import command, gunicorn, holding_project, later
+from laboratory import open_sessions
 from leaking_site import aged, leaking_site
 from modes import choice
 from patience import await_that
@@ -36,6 +37,10 @@ UWSGI: Final = [
 ]
 NEEDS_UWSGI: Final = pytest.mark.skipif(importlib.util.find_spec("pyuwsgi") is None, reason="pyuwsgi is not installed")
 GEVENT: Final = gunicorn("--worker-class", "gevent")
+UVICORN: Final = [
+    *("-m", "uvicorn", "--factory", "django.core.asgi:get_asgi_application"),
+    *("--host", LOOPBACK, "--port", "{port}"),
+]
 
 
 @pytest.mark.parametrize("argv", [PRELOADED, pytest.param(UWSGI, marks=[NEEDS_UWSGI, pytest.mark.slow])])
@@ -129,6 +134,21 @@ def test_a_pool_counts_on_connections_that_were_lost_and_collected(lab: Lab, tmp
         assert "PoolTimeout" in project.log()
 
 
+@pytest.mark.parametrize(
+    ("pool", "name"),
+    [
+        (False, "streaming_response"),
+        pytest.param({"min_size": 0, "max_size": 4}, "lent_by_pool_and_lost", marks=pytest.mark.slow),
+    ],
+)
+def test_a_stream_that_fails_over_asgi_leaves_its_connection(lab: Lab, tmp_path: Path, pool: Any, name: str) -> None:
+    """Django neither closes the response nor sends request_finished."""
+    with holding_project(lab, tmp_path, UVICORN, max_age=0, pool=pool, HOLDING_KEEPS_GARBAGE="1") as project:
+        assert ClientPool(project.port, 1, keep_alive=False).ask("/failing-stream/", EACH) == EACH
+        cause = project.await_causes(**{name: EACH})[name]
+        assert cause.openers == (("failing-stream/", EACH),)
+
+
 @pytest.mark.slow
 def test_what_the_maker_of_a_pool_has_lost_stays_open(lab: Lab, tmp_path: Path) -> None:
     """The greenlet of the first query in the process makes the pool, which refers to its wrapper."""
@@ -202,10 +222,4 @@ def test_what_a_forked_child_closes_for_itself_alone_stays_open(
     with holding_project(lab, tmp_path, ["-c", FORKS, child]) as project:
         await_that(lambda: "forked" in project.log(), project.log)
         project.await_open(left)
-        await_that(lambda: sessions(lab) == left, project.log)
-
-
-def sessions(lab: Lab) -> int:
-    lab.cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = %s", [lab.database.name])
-    (count,) = lab.cursor.fetchone() or (0,)
-    return int(count)
+        await_that(lambda: open_sessions(lab) == left, project.log)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from every import every
 from factories.listings import connections, listing
 
-from loadlab.listing.joining import Asked, joined
+from loadlab.listing.joining import DatabaseReading, joined
 from loadlab.listing.merging import merged
-from loadlab.listing.sessions import Activity, Backend, harmless
+from loadlab.listing.sessions import Backend, DatabaseSessions, harmless
 from loadlab.model.holders import Holder
 from loadlab.model.open_connections import GONE, AliasSettings, EndedConnection, Listing, Session
 
@@ -24,10 +24,10 @@ def backend(pid: int, seconds: float | None = 40.1, state: str = "idle", **facts
     return Backend(pid=pid, seconds=seconds, session=Session(state=state, user="shop", **facts))
 
 
-def asked(*backends: Backend, **facts: Any) -> Asked:
+def asked(*backends: Backend, **facts: Any) -> DatabaseReading:
     known: dict[str, Any] = {"before": 0.1, "after": 0.1, **facts}
-    seen = Activity(database="shop", role="watcher", server=1.7e9, limit=97, asked_by=7, backends=backends)
-    return Asked(activity=seen, **known)
+    seen = DatabaseSessions(database="shop", role="watcher", server=1.7e9, limit=97, asked_by=7, backends=backends)
+    return DatabaseReading(sessions=seen, **known)
 
 
 def states(found: Listing) -> dict[int, str | None]:
@@ -42,7 +42,7 @@ def ended(*numbers: int) -> tuple[EndedConnection, ...]:
     return tuple(EndedConnection(alias="default", backend=number) for number in numbers)
 
 
-def join(seen: Listing, *answers: Asked) -> Listing:
+def join(seen: Listing, *answers: DatabaseReading) -> Listing:
     return joined(seen, seen, answers)
 
 

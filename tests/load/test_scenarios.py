@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from loadlab.lab.application import Application
+    from loadlab.lab.application import ServedApplication
     from loadlab.model.samples import Trial
 
 PATIENCE_SECONDS: Final = 120.0
@@ -70,7 +70,7 @@ class Said:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedApplication]:
     """The sample app with its own database: trials are alone on theirs. No scenario leaks under uvicorn at age 0."""
     folder = tmp_path_factory.mktemp("site")
     with open_lab(PLAN, None, folder, Quiet()) as lab:
@@ -134,7 +134,7 @@ def steps_of(said: Said) -> list[list[str]]:
 
 
 @pytest.fixture(scope="module")
-def said(site: Application, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Said]:
+def said(site: ServedApplication, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Said]:
     """What all scenarios said, each run by itself, a few at a time."""
     folder = tmp_path_factory.mktemp("locust")
     with ThreadPoolExecutor(AT_A_TIME) as pool:
@@ -178,7 +178,7 @@ def test_mixed_asks_for_all_that_a_site_is_asked_for(said: dict[str, Said]) -> N
 
 
 @pytest.mark.process
-def test_mixed_asks_for_nothing_whose_weight_is_0(site: Application, tmp_path: Path) -> None:
+def test_mixed_asks_for_nothing_whose_weight_is_0(site: ServedApplication, tmp_path: Path) -> None:
     weights = [f"--mixed-{name}=0" for name in ("read-one", "read-write", "slow-query")]
     said = heard("mixed", site.url, tmp_path, *weights, enough=lambda said: said.requests > 2)
     assert said.code == 0, said.stderr
@@ -195,7 +195,7 @@ def test_reconnecting_clients_find_no_kept_connection_under_gevent(tried: Callab
 
 
 def test_clients_that_reconnect_every_fourth_request_reuse_three_times(
-    site: Application, trial: Any, monkeypatch: pytest.MonkeyPatch
+    site: ServedApplication, trial: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trial.lab.generator.abandon()  # the next one is started with this in its environment
     monkeypatch.setenv("LOADLAB_SCENARIO_RECONNECT_EVERY", "4")
@@ -246,7 +246,7 @@ def samples(result: Any) -> list[tuple[float, float]]:
 
 
 @pytest.mark.process
-def test_steps_take_the_time_that_they_are_told(site: Application, tmp_path: Path) -> None:
+def test_steps_take_the_time_that_they_are_told(site: ServedApplication, tmp_path: Path) -> None:
     said = outcome(started("steps", site.url, tmp_path, "--steps", "2", "--step-seconds", "1", "--loglevel", "INFO"))
     assert said.code == 0, said.stderr
     updates = [line.partition("updating to ")[2].split()[0] for line in said.stderr.splitlines() if "updating" in line]
@@ -273,7 +273,7 @@ def test_two_aliases_are_two_counted_connections_for_each_request(tried: Callabl
 
 
 @pytest.mark.process
-def test_two_aliases_are_counted_apart(site: Application, said: dict[str, Said]) -> None:
+def test_two_aliases_are_counted_apart(site: ServedApplication, said: dict[str, Said]) -> None:
     aliases = CounterSet(site.ledgers).read().aliases
     assert aliases["default"].opened > 0
     assert aliases["second"].opened > 0

@@ -18,11 +18,11 @@ from loadlab.model.counts import (
     Identity,
     Mismatch,
     PoolerCounts,
-    Side,
+    SideCounts,
     added,
     reconcile,
 )
-from loadlab.model.samples import Connections, Pooler
+from loadlab.model.samples import Connections, PoolerRecord
 from loadlab.report.prose.mismatches import mismatch
 
 NUMBERS = st.integers(0, 10**9)
@@ -57,25 +57,25 @@ def test_nothing_is_added_by_nothing_and_no_zero_is_kept(counts: ConnectionCount
 
 
 def test_postgresql_judges_what_was_opened_and_what_is_open() -> None:
-    ours = Side(opened=7, open=3)
-    assert reconcile(ours, Side(opened=7, open=3)) == ()
-    assert reconcile(ours, Side(opened=9, open=2)) == (
+    ours = SideCounts(opened=7, open=3)
+    assert reconcile(ours, SideCounts(opened=7, open=3)) == ()
+    assert reconcile(ours, SideCounts(opened=9, open=2)) == (
         Mismatch(kind=Identity.SESSIONS, ours=7, theirs=9),
         Mismatch(kind=Identity.BACKENDS, ours=3, theirs=2),
     )
 
 
 def test_a_side_that_was_not_asked_contradicts_nothing() -> None:
-    assert reconcile(Side(opened=7, open=3), Side()) == ()
-    assert reconcile(Side(open=3), Side(opened=9, open=3)) == ()
+    assert reconcile(SideCounts(opened=7, open=3), SideCounts()) == ()
+    assert reconcile(SideCounts(open=3), SideCounts(opened=9, open=3)) == ()
 
 
 def test_a_pooler_judges_the_target_and_postgresql_the_pooler() -> None:
     pooler = PoolerCounts(
         clients_opened=8, clients_open=4, servers_opened=2, servers_open=1, waited_seconds=0.0, refused=0
     )
-    assert reconcile(Side(opened=8, open=4), Side(opened=2, open=1), pooler) == ()
-    kinds = [one.kind for one in reconcile(Side(opened=7, open=3), Side(opened=3, open=2), pooler)]
+    assert reconcile(SideCounts(opened=8, open=4), SideCounts(opened=2, open=1), pooler) == ()
+    kinds = [one.kind for one in reconcile(SideCounts(opened=7, open=3), SideCounts(opened=3, open=2), pooler)]
     assert kinds == [
         Identity.POOLER_CLIENTS_OPENED,
         Identity.POOLER_CLIENTS_OPEN,
@@ -89,7 +89,7 @@ STOP = ConnectionCounts(opened=5, closed={"max_age": 2, "process_exit": 3})
 
 
 def connections(
-    rest: ConnectionCounts = REST, stop: ConnectionCounts = STOP, pooler: Pooler | None = None
+    rest: ConnectionCounts = REST, stop: ConnectionCounts = STOP, pooler: PoolerRecord | None = None
 ) -> Connections:
     return Connections(
         window_start=ConnectionCounts(),
@@ -125,7 +125,7 @@ def test_behind_a_pooler_all_is_counted_when_the_target_has_stopped() -> None:
     after_stop = PoolerCounts(
         clients_opened=5, clients_open=0, servers_opened=5, servers_open=0, waited_seconds=0.0, refused=0
     )
-    assert connections(pooler=Pooler(at_rest=at_rest, after_stop=after_stop)).mismatches == ()
+    assert connections(pooler=PoolerRecord(at_rest=at_rest, after_stop=after_stop)).mismatches == ()
 
 
 def test_each_mismatch_has_words_with_both_counts() -> None:
@@ -154,7 +154,7 @@ def test_a_record_is_written_as_it_always_was_and_read_again() -> None:
 
 @every(("sessions", "kinds"), [(9, [Identity.SESSIONS]), (10, []), (12, []), (13, [Identity.SESSIONS])])
 def test_an_attempt_that_was_cut_off_may_be_a_session_or_not(sessions: int, kinds: list[Identity]) -> None:
-    found = reconcile(Side(opened=10, open=0, cut_off=2), Side(opened=sessions, open=0))
+    found = reconcile(SideCounts(opened=10, open=0, cut_off=2), SideCounts(opened=sessions, open=0))
     assert [one.kind for one in found] == kinds
 
 
@@ -185,5 +185,5 @@ POOLED = PoolerCounts(
 def test_what_a_pooler_had_under_way_at_its_end_may_count_or_not(
     opened: int, sessions: int, kinds: list[Identity]
 ) -> None:
-    found = reconcile(Side(opened=opened, open=0), Side(opened=sessions, open=0), POOLED)
+    found = reconcile(SideCounts(opened=opened, open=0), SideCounts(opened=sessions, open=0), POOLED)
     assert [one.kind for one in found] == kinds

@@ -10,7 +10,7 @@ from factories.plain import case, trial
 from loadlab.model.causes import Cause
 from loadlab.model.config import Config
 from loadlab.model.counts import ConnectionCounts, PoolerCounts
-from loadlab.model.samples import Pooler, Recovery, Restart, Series, State, measured_for_good
+from loadlab.model.samples import PoolerRecord, Recovery, Restart, Series, State, measured_for_good
 
 AT_REST = PoolerCounts(clients_opened=5, clients_open=3, servers_opened=4, servers_open=2, waited_seconds=0, refused=0)
 
@@ -48,7 +48,7 @@ def test_the_peak_is_the_most_while_loaded_or_at_rest() -> None:
     loaded = replace(trial(), series=Series(at=[0.0, 0.1], values={"open": [1.0, 7.0], "backends": [6.0, 2.0]}))
     assert loaded.peak == 7
     assert replace(loaded, connections=replace(loaded.connections, left_open=9)).peak == 9
-    behind = replace(loaded.connections, pooler=Pooler(at_rest=AT_REST, after_stop=AT_REST))
+    behind = replace(loaded.connections, pooler=PoolerRecord(at_rest=AT_REST, after_stop=AT_REST))
     assert replace(loaded, connections=behind).peak == 6
 
 
@@ -97,7 +97,7 @@ def test_counts_in_the_window_are_what_grew_in_it() -> None:
 
 def test_a_pooler_has_counted_all_when_the_target_is_gone() -> None:
     gone = replace(AT_REST, clients_opened=6, servers_opened=5, clients_open=0, servers_open=0)
-    assert Pooler(at_rest=AT_REST, after_stop=gone).final == replace(gone, clients_open=3, servers_open=2)
+    assert PoolerRecord(at_rest=AT_REST, after_stop=gone).final == replace(gone, clients_open=3, servers_open=2)
 
 
 @every(

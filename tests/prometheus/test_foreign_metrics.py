@@ -13,7 +13,7 @@ from urllib.parse import quote
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from loadlab.model.metrics import FOREIGN, POSTGRES_EXPORTER
+from loadlab.model.foreign_metrics import FOREIGN, POSTGRES_EXPORTER
 from loadlab.model.plan import DatabaseOptions
 from loadlab.services.embedded import embedded
 from loadlab.system.ports import LOOPBACK, free_port

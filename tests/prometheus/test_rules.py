@@ -12,7 +12,8 @@ import yaml
 from command_line import REPOSITORY
 from promql_parser import VectorSelector
 
-from loadlab.model.metrics import CATALOGUE, FOREIGN, LAB_CATALOGUE
+from loadlab.model.foreign_metrics import FOREIGN
+from loadlab.model.metrics import CATALOGUE, LAB_CATALOGUE
 
 if TYPE_CHECKING:
     from pathlib import Path

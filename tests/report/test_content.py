@@ -17,7 +17,7 @@ from loadlab.model.findings import OverTime, Recommendation
 from loadlab.model.fleet import Dispatch, Spread
 from loadlab.model.uses import Uses
 from loadlab.report import labels, markup, numbers
-from loadlab.report.content import charts, matrix, spread, story, tables, verdicts
+from loadlab.report.content import charts, comparisons, matrix, spread, story, tables, verdicts
 
 
 def test_examples_of_tables_hold() -> None:
@@ -158,7 +158,7 @@ def test_counts_that_do_not_reconcile_show_the_identity_that_fails() -> None:
 def test_every_row_of_every_table_is_as_wide_as_its_head(variant: str) -> None:
     findings = reports.VARIANTS[variant]()
     builders = (tables.figures, tables.accounts, tables.failures, tables.trials, tables.modes, verdicts.to_set)
-    compared = tables.comparisons(findings)
+    compared = comparisons.build(findings)
     built = (build(findings) for build in builders)
     for table in (*built, compared.judged, compared.others, *tables.environment(findings)):
         assert {len(row) for row in table.rows} <= {len(table.columns)}, table.caption
@@ -201,7 +201,7 @@ def test_charts_leave_out_arms_without_trials_and_missing_numbers() -> None:
 def test_only_the_declared_question_is_judged() -> None:
     found = reports.findings()
     secondary = replace(found.comparisons[0], metric="p50", p_holm=None, verdict="inconclusive")
-    compared = tables.comparisons(replace(found, comparisons=(found.comparisons[0], secondary)))
+    compared = comparisons.build(replace(found, comparisons=(found.comparisons[0], secondary)))
     assert [row[-1] for row in compared.judged.rows] == [found.comparisons[0].verdict]
     assert [row[-1] for row in compared.others.rows] == ["not judged"]
 

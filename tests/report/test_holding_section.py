@@ -12,7 +12,7 @@ from factories import reports
 from jsonschema import Draft202012Validator
 
 from loadlab.analysis.holding import holding_costs
-from loadlab.model.holding import ClientSide, Holding, IdleBackends, KeptRows, Measured, OpeningCpu
+from loadlab.model.holding import ClientSide, Holding, IdleBackends, KeptRows, MedianEstimate, OpeningCpu
 from loadlab.model.opens import Opens
 from loadlab.report import REPORTS
 from loadlab.report.content import holding
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from loadlab.model.holding import UnknownHolding
 
 
-def around(value: float) -> Measured:
-    return Measured(value=value, low=value * 0.9, high=value * 1.1, count=8)
+def around(value: float) -> MedianEstimate:
+    return MedianEstimate(value=value, low=value * 0.9, high=value * 1.1, count=8)
 
 
 def backends(resident: float) -> IdleBackends:

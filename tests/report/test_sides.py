@@ -1,19 +1,24 @@
-"""The sentence on one side of a run beside the other: the direction, how much, and how sure that is."""
+"""One side of a run beside the other: the direction, how much, how sure that is, and where a report shows it."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+from factories import reports
 
 from loadlab.model.case import Case
 from loadlab.model.comparison import Comparison
 from loadlab.model.config import Config
 from loadlab.model.departure import Why
+from loadlab.report import REPORTS
+from loadlab.report.content import charts, story
 from loadlab.report.prose.sides import sentence
 
 if TYPE_CHECKING:
     from loadlab.model.comparison import Judgement
+    from loadlab.model.findings import Findings
 
 MAIN: Final = Case(
     server=Config(name="sync", parameters={"workers": 2}),
@@ -96,3 +101,31 @@ def test_a_side_that_exact_counts_decided_is_not_called_slow() -> None:
     assert said(0.5, 0.4, 0.6, "inconclusive", left=Why.LEAKS) == (
         "exact counts have decided, not the speed (this against main)."
     )
+
+
+def with_sides() -> Findings:
+    """A run with an answer, whose cases at age 60 are measured on another side too."""
+    found = reports.findings()
+    age = next(one for one in found.comparisons if one.case.max_age == 60 and one.metric == "throughput")
+    other = replace(age, baseline=replace(age.case, side="main"), question="side", ratio=0.5, verdict="worse")
+    return replace(found, comparisons=(*found.comparisons, other))
+
+
+@pytest.mark.parametrize("name", ["html", "markdown", "terminal"])
+def test_a_report_says_how_the_sides_compare_before_what_to_set(name: str) -> None:
+    found = with_sides()
+    text = " ".join(REPORTS[name]().render(found).split())
+    (said,) = story.between_sides(found)
+    assert story.title(found) == "How does this compare with main?"
+    assert "than main" in said
+    assert 0 < text.index(said) < text.index("CONN_MAX_AGE = 60")
+
+
+def test_the_chart_of_ratios_is_of_the_sides_or_not_there() -> None:
+    drawn = charts.build(with_sides())
+    assert drawn.compared_with == "main"
+    assert [arm.ratio.value for arm in drawn.arms if arm.ratio] == [0.5]
+    assert charts.build(reports.findings()).compared_with == "the baseline"
+    alone = replace(reports.findings(), comparisons=())
+    assert 'id="chart-ratio"' not in REPORTS["html"]().render(alone)
+    assert 'id="chart-ratio"' in REPORTS["html"]().render(with_sides())

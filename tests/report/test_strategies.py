@@ -13,7 +13,7 @@ from loadlab.model.case import EXTERNAL
 from loadlab.model.config import Config
 from loadlab.model.plan import Limits
 from loadlab.report import labels, numbers
-from loadlab.report.content import added_latency, charts, matrix, ranking, story, tables, verdicts
+from loadlab.report.content import added_latency, charts, comparisons, matrix, ranking, story, verdicts
 from loadlab.report.formats.html import HtmlPage
 from loadlab.report.formats.markdown import Markdown
 from loadlab.report.formats.terminal import Terminal
@@ -214,7 +214,7 @@ def test_json_carries_ranking_runner_up_snippets_and_latencies() -> None:
 
 def test_long_tables_are_put_away_and_short_ones_are_not() -> None:
     page = reports.rendered("html", "strategies")
-    rows = len(tables.comparisons(many()).judged.rows)
+    rows = len(comparisons.build(many()).judged.rows)
     assert rows > 40
     assert f"<summary>{rows} rows</summary>" in page
     assert " rows</summary>" not in HtmlPage().render(reports.findings())

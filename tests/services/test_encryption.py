@@ -15,8 +15,8 @@ from loadlab.lab.environment import environment
 from loadlab.lab.opening import open_lab
 from loadlab.model.plan import DatabaseOptions, Plan
 from loadlab.services import encryption
-from loadlab.services.embedded import _binaries
 from loadlab.services.encryption import make_certificate, programs_with_tls
+from loadlab.services.postgresql_programs import embedded_programs
 from loadlab.system.processes import UNPRIVILEGED, Register, unprivileged
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def test_without_any_the_remedy_is_named(system: Path) -> None:
 def test_the_programs_of_the_wheel_are_known_to_speak_none(system: Path) -> None:
     (system / "18").mkdir()
     (system / "18").chmod(0o755)
-    (system / "18" / "bin").symlink_to(_binaries())
+    (system / "18" / "bin").symlink_to(embedded_programs())
     with pytest.raises(EnvironmentFaultError, match=r"looked at: .*/18/bin"):
         programs_with_tls()
 

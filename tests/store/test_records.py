@@ -21,8 +21,8 @@ from loadlab.model.opens import Opens, OpenTimes
 from loadlab.model.planned_fault import FaultSeen, PlannedFault
 from loadlab.model.samples import Failure, Recovery, Restart
 from loadlab.model.schedule import Schedule, Step
-from loadlab.model.session import Continuation, Session
-from loadlab.model.uses import Choices, Garbage, Uses
+from loadlab.model.session import Continuation, LabSession
+from loadlab.model.uses import Choices, GarbageCount, Uses
 from loadlab.store.records import (
     ENVIRONMENTS,
     OPENS_RECORDS,
@@ -71,7 +71,7 @@ def a_trial() -> Trial:
             hold_seconds=Distribution(values=(0.1, 0.2)),
             connect_seconds=None,
             thread_choices=(Choices(idle=2, fixed=0.5, recent=1.0, longest_idle=0.0, count=2),),
-            garbage=(Garbage(after=3, collected=False, count=2),),
+            garbage=(GarbageCount(after=3, collected=False, count=2),),
             idle_backend_bytes=3e6,
         ),
     )
@@ -92,7 +92,7 @@ RESTART: Final = Restart(
 OPENED: Final = OpenTimes(
     strategy="", opens=9, total=0.5, fork=0.1, authentication=0.1, server=0.1, outside=0.2, client_cpu=0.1
 )
-SESSION: Final = Session(number=1, began="2026-11-28", environment=ENVIRONMENT, continuation=CONTINUED)
+SESSION: Final = LabSession(number=1, began="2026-11-28", environment=ENVIRONMENT, continuation=CONTINUED)
 WRITTEN: Final[dict[str, tuple[Records[Any], bytes]]] = {
     "schedule": (SCHEDULE_RECORDS, SCHEDULE_RECORDS.written(SCHEDULE)),
     "session": (SESSION_RECORDS, SESSION_RECORDS.written(SESSION)),

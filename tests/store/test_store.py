@@ -12,7 +12,7 @@ from disks import full_disk
 from factories.plain import trial
 
 from loadlab.errors import EnvironmentFaultError, UsageError
-from loadlab.model.holding import ClientSide, Holding, IdleBackends, KeptRows, Measured, OpeningCpu
+from loadlab.model.holding import ClientSide, Holding, IdleBackends, KeptRows, MedianEstimate, OpeningCpu
 from loadlab.model.opens import Opens, OpenTimes
 from loadlab.model.samples import Recovery, Restart
 from loadlab.model.schedule import Schedule, Step
@@ -160,11 +160,11 @@ def test_where_opens_take_their_time_reads_back_as_written(folder: RunFolder) ->
 
 def test_what_a_kept_connection_costs_reads_back_as_written(folder: RunFolder) -> None:
     assert folder.holding() == (None, [])
-    one = Measured(value=1e6, low=None, high=None, count=1)
+    one = MedianEstimate(value=1e6, low=None, high=None, count=1)
     found = Holding(
         driver="psycopg",
         fresh=IdleBackends(reading="pss", resident=one, private=one, page_tables=one, files=None),
-        client=ClientSide(resident=Measured(value=2e4, low=1e4, high=3e4, count=8), files=1.0),
+        client=ClientSide(resident=MedianEstimate(value=2e4, low=1e4, high=3e4, count=8), files=1.0),
         opening=OpeningCpu(client=one, database=one),
         kept_rows=(KeptRows(idle="has_written", rows=1000, kept=1000),),
     )

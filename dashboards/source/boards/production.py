@@ -5,6 +5,16 @@ from __future__ import annotations
 from dashboards.source.holders import LEAKED, by_holder
 from dashboards.source.panels import Board, Limits, Panel, Query, Row, Variable
 from dashboards.source.promql import Scope, minus, or_zero, ratio
+from loadlab.model.foreign_metrics import (
+    PG_ACTIVITY,
+    PG_MAX_CONNECTIONS,
+    PGBOUNCER_CLIENTS_ACTIVE,
+    PGBOUNCER_CLIENTS_WAITING,
+    PGBOUNCER_LONGEST_WAIT,
+    PGBOUNCER_SERVERS_ACTIVE,
+    PGBOUNCER_SERVERS_IDLE,
+    UP,
+)
 from loadlab.model.metrics import (
     COLLECTOR_ERRORS,
     CONNECT_DURATION,
@@ -13,13 +23,6 @@ from loadlab.model.metrics import (
     CONNECTIONS_OPEN,
     CONNECTIONS_OPENED,
     HTTP_REQUEST_DURATION,
-    PG_ACTIVITY,
-    PG_MAX_CONNECTIONS,
-    PGBOUNCER_CLIENTS_ACTIVE,
-    PGBOUNCER_CLIENTS_WAITING,
-    PGBOUNCER_LONGEST_WAIT,
-    PGBOUNCER_SERVERS_ACTIVE,
-    PGBOUNCER_SERVERS_IDLE,
     POOL_AVAILABLE,
     POOL_SIZE,
     POOL_WAIT,
@@ -28,7 +31,6 @@ from loadlab.model.metrics import (
     ROLE_OPEN,
     ROLE_OPENED,
     UNITS,
-    UP,
 )
 
 GUIDE = """\

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from loadlab.model.fleet import (
         Application,
         Counts,
-        Database,
+        DatabaseLimits,
         Keeping,
         Numbers,
         Outage,
@@ -98,7 +98,7 @@ def part(scene: Scene, hosts: int) -> Scene:
     return replace(hosts_of(scene, chosen), database=_scaled(scene.database, hosts / scene.hosts))
 
 
-def _scaled(database: Database, share: float) -> Database:
+def _scaled(database: DatabaseLimits, share: float) -> DatabaseLimits:
     return replace(database, max_connections=max(1, int(database.free * share + 1e-9)), reserved=0)
 
 

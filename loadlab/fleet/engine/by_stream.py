@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from loadlab.fleet.engine.collected import count_collected
-from loadlab.fleet.engine.counting import RequestCounts
+from loadlab.fleet.engine.counting import RequestOutcomes
 from loadlab.fleet.engine.serving import boots, hosts_of
-from loadlab.fleet.engine.sessions import Sessions
+from loadlab.fleet.engine.sessions import SessionTally
 from loadlab.fleet.engine.streamed import StreamedConnections
 from loadlab.fleet.engine.streams import by_thread, serve
 from loadlab.fleet.engine.uses import Holds
@@ -33,8 +33,8 @@ def simulate(
     """
     spread = keeping.spread_of(application) or Spread()
     holds = Holds(application.hold_seconds, application.connect_seconds, random)
-    sessions = Sessions(at, scene.rates.seconds, scene.rates.expected[-1])
-    counts = RequestCounts()
+    sessions = SessionTally(at, scene.rates.seconds, scene.rates.expected[-1])
+    counts = RequestOutcomes()
     for some in _few_at_a_time(scene):
         processes = serve(keeping, spread, application, some, counts, random)
         if keeping.threads is None or keeping.keeper == "request":

@@ -16,8 +16,8 @@ from loadlab.fleet.engine.garbage import Searches
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from loadlab.fleet.engine.counting import RequestCounts
-    from loadlab.fleet.engine.sessions import Sessions
+    from loadlab.fleet.engine.counting import RequestOutcomes
+    from loadlab.fleet.engine.sessions import SessionTally
     from loadlab.fleet.engine.streams import Streams
     from loadlab.model.fleet import Keeping, Numbers, Scene, Spread
 
@@ -27,8 +27,8 @@ def count_collected(  # noqa: PLR0913, PLR0917  what a simulation is made of
     keeping: Keeping,
     spread: Spread,
     scene: Scene,
-    sessions: Sessions,
-    counts: RequestCounts,
+    sessions: SessionTally,
+    counts: RequestOutcomes,
     random: np.random.Generator,
 ) -> None:
     """Counts the sessions of all requests, and those that fail."""

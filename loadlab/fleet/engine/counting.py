@@ -18,7 +18,7 @@ AGES_KEPT: Final = 20_000  # of the connections that closed, a sample
 
 
 @dataclass(slots=True)
-class RequestCounts:
+class RequestOutcomes:
     """Each request is counted once, as `reused`, `connected`, `refused` or `failed`.
 
     Until that is known, a request that waits for a thread or for a connection of a pool is counted as `queued`.
@@ -89,7 +89,7 @@ class SessionCounts:
             del self._ages[::2]
             self._every *= 2
 
-    def simulated(self, at: Numbers, requests: RequestCounts, client_opened: int | None = None) -> Simulated:
+    def simulated(self, at: Numbers, requests: RequestOutcomes, client_opened: int | None = None) -> Simulated:
         return requests.beside(
             at,
             _until(at, self._opened),

@@ -70,7 +70,7 @@ class Route(Protocol):
         """Close all connections of one owner."""
 
 
-class PostgreSQL:
+class SimulatedPostgreSQL:
     """Opens and closes sessions. A session counts from the moment at which its client begins to connect."""
 
     def __init__(self, scene: Scene, agenda: Agenda, counts: SessionCounts) -> None:

@@ -19,8 +19,8 @@ from loadlab.fleet.engine.breaks import Breaks
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from loadlab.fleet.engine.sessions import Sessions
-    from loadlab.fleet.engine.uses import Holds, Uses
+    from loadlab.fleet.engine.sessions import SessionTally
+    from loadlab.fleet.engine.uses import Holds, ThreadUses
     from loadlab.model.fleet import Counts, Keeping, Numbers, Scene
 
 
@@ -43,7 +43,7 @@ class KeptConnections:
     `reused` and `failed` count requests.
     """
 
-    def __init__(self, keeping: Keeping, scene: Scene, uses: Uses, holds: Holds, sessions: Sessions) -> None:
+    def __init__(self, keeping: Keeping, scene: Scene, uses: ThreadUses, holds: Holds, sessions: SessionTally) -> None:
         self._age = inf if keeping.max_age is None else keeping.max_age
         self._health_checks = keeping.health_checks
         self._uses = uses

@@ -28,7 +28,7 @@ _LONG_AGO: Final = -1e15
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Lanes:
+class RequestLanes:
     """Rows of requests, cut into lanes: the requests of each are from `first` to before `last`.
 
     It begins with some of the lane before, not before `earliest`. `begins` is true where a row begins.
@@ -56,7 +56,7 @@ class Lanes:
         return members[chosen, lane]
 
 
-def cut(lengths: Counts) -> Lanes:
+def cut(lengths: Counts) -> RequestLanes:
     """Lanes of rows of such lengths, which lie one after the other."""
     steps = max(SHORTEST, -(-int(lengths.sum()) // LANES))
     per_row = -(-lengths // steps)
@@ -65,7 +65,7 @@ def cut(lengths: Counts) -> Lanes:
     number = np.arange(len(row)) - np.repeat(np.cumsum(per_row) - per_row, per_row)
     first = starts[row] + number * steps
     last = np.minimum(first + steps, (starts + lengths)[row])
-    return Lanes(first=first, last=last, earliest=starts[row], begins=number == 0)
+    return RequestLanes(first=first, last=last, earliest=starts[row], begins=number == 0)
 
 
 class Chooser:
@@ -197,7 +197,7 @@ def _longest_idle(until: Numbers, started: Wholes) -> Counts:
     return order
 
 
-def _never_busy(members: int, lanes: Lanes, *, keep: bool) -> Numbers:
+def _never_busy(members: int, lanes: RequestLanes, *, keep: bool) -> Numbers:
     """Since when members are idle that were not busy yet: as a server has them at first, or as lanes number them.
 
     Where the first ones are preferred, lanes that go on expect these to have been busy last.
@@ -208,7 +208,7 @@ def _never_busy(members: int, lanes: Lanes, *, keep: bool) -> Numbers:
     return _LONG_AGO + order
 
 
-def _put_together(lanes: Lanes, order: Counts, *, keep: bool) -> Wholes:
+def _put_together(lanes: RequestLanes, order: Counts, *, keep: bool) -> Wholes:
     """Who each lane's members are. `order` are those of each at its end, the one that is idle longest first."""
     members = np.repeat(np.arange(len(order), dtype=np.int16)[:, None], order.shape[1], axis=1)
     if not keep:

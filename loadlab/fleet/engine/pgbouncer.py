@@ -39,7 +39,7 @@ class ThroughPgBouncer(DjangoKeeper):
 
     def _ask(self, now: float, thread: Thread) -> None:
         pooler = thread.process.route
-        if isinstance(pooler, PgBouncer):
+        if isinstance(pooler, SimulatedPgBouncer):
             pooler.ask(now, thread, self)
 
     def granted(self, now: float, thread: Thread) -> None:
@@ -55,7 +55,7 @@ class ThroughPgBouncer(DjangoKeeper):
 
     def _end(self, now: float, thread: Thread) -> None:
         connection, pooler = thread.connection, thread.process.route
-        if connection is not None and isinstance(pooler, PgBouncer):
+        if connection is not None and isinstance(pooler, SimulatedPgBouncer):
             self._lose_with_server(now, thread, connection)
             pooler.transaction_ends(now, connection)
         super()._end(now, thread)
@@ -66,7 +66,7 @@ class ThroughPgBouncer(DjangoKeeper):
             thread.process.route.close(now, client, "lost")
 
 
-class PgBouncer:
+class SimulatedPgBouncer:
     """One PgBouncer: a route for processes, and an owner of connections to PostgreSQL."""
 
     def __init__(self, settings: Pooler, place: int | None, simulation: Simulation) -> None:

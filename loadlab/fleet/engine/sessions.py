@@ -10,7 +10,7 @@ import numpy as np
 from loadlab.fleet.engine.counting import AGES_KEPT
 
 if TYPE_CHECKING:
-    from loadlab.fleet.engine.counting import RequestCounts
+    from loadlab.fleet.engine.counting import RequestOutcomes
     from loadlab.model.fleet import Counts, Numbers, Simulated
 
 _HELD: Final = 1 << 19  # times that are kept until they are counted together
@@ -38,7 +38,7 @@ class Instants:
         return whole
 
 
-class Sessions:
+class SessionTally:
     """Those until `end`. Memory grows with the number of instants, and not with the number of sessions."""
 
     def __init__(self, at: Numbers, end: float, expected: float) -> None:
@@ -79,7 +79,7 @@ class Sessions:
     def opened(self) -> int:
         return self._opened.total()
 
-    def simulated(self, requests: RequestCounts) -> Simulated:
+    def simulated(self, requests: RequestOutcomes) -> Simulated:
         return requests.beside(
             self.at,
             self._opened.until(),

@@ -18,7 +18,7 @@ from loadlab.stats.erlang import probability_of_refusal
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from loadlab.fleet.engine.sessions import Sessions
+    from loadlab.fleet.engine.sessions import SessionTally
     from loadlab.fleet.engine.uses import Holds
     from loadlab.model.fleet import Counts, Numbers, Rates
 
@@ -26,7 +26,7 @@ _DRAWN: Final = 1 << 16
 _AT_ONCE: Final = 1 << 19
 
 
-def count_short(rates: Rates, free: int, holds: Holds, sessions: Sessions, random: np.random.Generator) -> int:
+def count_short(rates: Rates, free: int, holds: Holds, sessions: SessionTally, random: np.random.Generator) -> int:
     """Counts a session for each request that comes with these rates, and gives how many PostgreSQL refuses.
 
     Not more than `free` can be open.

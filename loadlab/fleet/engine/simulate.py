@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from loadlab.fleet.engine import by_opening, by_request, by_sample, by_stream
-from loadlab.model.fleet import Database
+from loadlab.model.fleet import DatabaseLimits
 from loadlab.stats.erlang import probability_of_waiting
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def simulate(
     if choice.exact:
         return by_request.simulate(keeping, application, scene, at, random)
     limits = choice.engine is by_opening.simulate  # age 0 follows Erlang's formula
-    unlimited = scene if limits else replace(scene, database=Database(max_connections=NO_LIMIT))
+    unlimited = scene if limits else replace(scene, database=DatabaseLimits(max_connections=NO_LIMIT))
     engine = choice.engine if choice.hosts is None else by_sample.of_hosts(choice.hosts, choice.engine)
     found = engine(keeping, application, unlimited, at, random)
     if found.open.max() <= scene.database.free:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import UsageError
 from loadlab.fleet.engine.agenda import Agenda
-from loadlab.fleet.engine.counting import RequestCounts, SessionCounts
-from loadlab.fleet.engine.database import PostgreSQL
+from loadlab.fleet.engine.counting import RequestOutcomes, SessionCounts
+from loadlab.fleet.engine.database import SimulatedPostgreSQL
 from loadlab.fleet.engine.draws import Draws, arrivals
 from loadlab.fleet.engine.hosts import Host, Rotation
 from loadlab.fleet.engine.keepers import DjangoKeeper
-from loadlab.fleet.engine.pgbouncer import PgBouncer, ThroughPgBouncer
+from loadlab.fleet.engine.pgbouncer import SimulatedPgBouncer, ThroughPgBouncer
 from loadlab.fleet.engine.pool import PoolKeeper
 
 if TYPE_CHECKING:
@@ -38,11 +38,11 @@ class Simulation:
         self._ahead_seconds = self.spread.ahead_seconds
         self.agenda = Agenda()
         self.draws = Draws(application, random)
-        self.requests = RequestCounts()
+        self.requests = RequestOutcomes()
         idle = keeping.idle_thread_seconds
         self._idle_thread_seconds = math.inf if idle is None else idle
         self.sessions = SessionCounts()
-        self.database = PostgreSQL(scene, self.agenda, self.sessions)
+        self.database = SimulatedPostgreSQL(scene, self.agenda, self.sessions)
         self._poolers = self._made_poolers()
         self._rotation = Rotation(
             [Host(each, self) for each in range(scene.hosts)],
@@ -63,13 +63,13 @@ class Simulation:
         clients = sum(pooler.clients_opened for pooler in self._poolers) if self._poolers else None
         return self.sessions.simulated(at, self.requests, clients)
 
-    def _made_poolers(self) -> list[PgBouncer]:
+    def _made_poolers(self) -> list[SimulatedPgBouncer]:
         """One for all hosts, or one on each; none where processes connect straight to PostgreSQL."""
         settings = self.keeping.pooler
         if settings is None:
             return []
         places = [None] if settings.shared else range(self.scene.hosts)
-        return [PgBouncer(settings, place, self) for place in places]
+        return [SimulatedPgBouncer(settings, place, self) for place in places]
 
     def _made_keeper(self) -> Keeper:
         if self.keeping.pool is not None:

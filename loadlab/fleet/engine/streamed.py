@@ -14,8 +14,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from loadlab.fleet.engine.counting import RequestCounts
-    from loadlab.fleet.engine.sessions import Sessions
+    from loadlab.fleet.engine.counting import RequestOutcomes
+    from loadlab.fleet.engine.sessions import SessionTally
     from loadlab.fleet.engine.streams import Streams
     from loadlab.fleet.engine.uses import Holds
     from loadlab.model.fleet import Counts, Keeping, Numbers, Scene
@@ -27,7 +27,13 @@ class StreamedConnections:
     """All threads, each at its next opening. It runs once, and counts what was reused and what failed."""
 
     def __init__(  # noqa: PLR0913, PLR0917  what a simulation is made of
-        self, keeping: Keeping, scene: Scene, uses: Streams, holds: Holds, sessions: Sessions, counts: RequestCounts
+        self,
+        keeping: Keeping,
+        scene: Scene,
+        uses: Streams,
+        holds: Holds,
+        sessions: SessionTally,
+        counts: RequestOutcomes,
     ) -> None:
         self._age = inf if keeping.max_age is None else keeping.max_age
         self._checks_at_end = keeping.checks_at_end

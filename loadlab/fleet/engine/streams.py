@@ -13,7 +13,7 @@ from loadlab.fleet.engine.draws import arrivals
 from loadlab.fleet.engine.lanes import Rows, deal_to_processes, deal_to_threads
 
 if TYPE_CHECKING:
-    from loadlab.fleet.engine.counting import RequestCounts
+    from loadlab.fleet.engine.counting import RequestOutcomes
     from loadlab.fleet.engine.lanes import Wholes
     from loadlab.model.fleet import Application, Conditions, Counts, Keeping, Numbers, Scene, Spread
 
@@ -54,7 +54,7 @@ def serve(  # noqa: PLR0913, PLR0917  the arguments of every engine, and where i
     spread: Spread,
     application: Application,
     scene: Scene,
-    counts: RequestCounts,
+    counts: RequestOutcomes,
     random: np.random.Generator,
 ) -> Streams:
     """One simulation of which process serves what, and when; what requests do with connections changes little of it."""
@@ -111,7 +111,7 @@ def by_thread(processes: Streams, threads: int, spread: Spread, random: np.rando
 
 
 def _shared_out(
-    scene: Scene, lives: list[_Life], counts: RequestCounts, random: np.random.Generator
+    scene: Scene, lives: list[_Life], counts: RequestOutcomes, random: np.random.Generator
 ) -> tuple[Numbers, Wholes]:
     """When each request that is served came, and the life that takes it: life after life, and in turn."""
     came = arrivals(scene.rates, random)
@@ -135,7 +135,7 @@ def _busy_seconds(
     return lasting
 
 
-def _count_waits(counts: RequestCounts, waits: Numbers) -> None:
+def _count_waits(counts: RequestOutcomes, waits: Numbers) -> None:
     counts.waited += int(np.count_nonzero(waits))
     counts.waiting_seconds += float(waits.sum())
 

@@ -44,7 +44,7 @@ class Holds:
         return age, longer - age
 
 
-class Uses:
+class ThreadUses:
     """The uses of one thread: idle for an exponential time, then busy with a request.
 
     `rate` is how many requests each thread serves per second. While it is idle they come faster, so that

@@ -10,7 +10,7 @@ import numpy as np
 
 from loadlab.load.locust_plugins.arrivals import arrivals
 from loadlab.model.condition import OpenLoad
-from loadlab.model.fleet import Database, Outage, ProcessesEnd, Rates, Scene
+from loadlab.model.fleet import DatabaseLimits, Outage, ProcessesEnd, Rates, Scene
 from loadlab.model.fleet_validation import SAMPLE_SECONDS
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def scene(configuration: Configuration, application: Application) -> Scene:
     return Scene(
         hosts=configuration.hosts,
         rates=Rates(edges=np.array([0.0, configuration.seconds]), per_second=np.array([configuration.rate])),
-        database=Database(max_connections=configuration.max_connections, reserved=SUPERUSERS),
+        database=DatabaseLimits(max_connections=configuration.max_connections, reserved=SUPERUSERS),
         balance=configuration.balance,
         ends=tuple(_ends(configuration, application)),
         outages=tuple(_outages(configuration, application)),

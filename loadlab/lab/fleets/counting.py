@@ -6,19 +6,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from loadlab.lab.settling import Patience, settled
-from loadlab.model.counts import ConnectionCounts, Mismatch, PoolerCounts, Side, reconcile, total
+from loadlab.model.counts import ConnectionCounts, Mismatch, PoolerCounts, SideCounts, reconcile, total
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from loadlab.lab.fleets.hosts import Host
+    from loadlab.lab.fleets.hosts import ServedHost
     from loadlab.lab.lab import Lab
 
 PATIENCE: Final = Patience(seconds=5.0, poll_seconds=0.02)  # a backend that is idle may be late with its report
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Counted:
+class FleetSample:
     """All sides at one instant: the hosts' `counts`, PostgreSQL's, and the poolers' together where there are any.
 
     Everything is since before the first host was booted.
@@ -31,35 +31,35 @@ class Counted:
 
     def mismatches(self, *, lost: bool) -> tuple[Mismatch, ...]:
         """What the sides do not agree on; with connections that were `lost` not on what is open."""
-        ours = Side(opened=self.counts.opened, open=None if lost else self.counts.open)
-        return reconcile(ours, Side(opened=self.sessions, open=None if lost else self.backends), self.pooler)
+        ours = SideCounts(opened=self.counts.opened, open=None if lost else self.counts.open)
+        return reconcile(ours, SideCounts(opened=self.sessions, open=None if lost else self.backends), self.pooler)
 
 
 @dataclass(frozen=True, slots=True)
-class Counter:
+class FleetCounter:
     """Counts the target of a lab, which had `before` sessions before the first of its `hosts` was booted."""
 
     lab: Lab
     before: tuple[int, float]
-    hosts: Sequence[Host]
+    hosts: Sequence[ServedHost]
 
-    def now(self) -> Counted:
+    def now(self) -> FleetSample:
         poolers = [host.pooler.counts() for host in self.hosts if host.pooler]
         judge = self.lab.judge
-        return Counted(
+        return FleetSample(
             counts=total(host.counts() for host in self.hosts),
             sessions=judge.sessions()[0] - self.before[0],
             backends=judge.open_now(),
             pooler=_together(poolers) if poolers else None,
         )
 
-    def at_rest(self, *, lost: bool = False) -> Counted:
+    def at_rest(self, *, lost: bool = False) -> FleetSample:
         """Once all sides agree and stay as they are; as they are when the time is up.
 
         Connections that were `lost` are open to their hosts until they are used.
         """
 
-        def agree(seen: Counted) -> bool:
+        def agree(seen: FleetSample) -> bool:
             return not (seen.mismatches(lost=lost) or seen.counts.unsettled)
 
         return settled(self.now, agree, PATIENCE)

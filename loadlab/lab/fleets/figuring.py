@@ -13,8 +13,8 @@ from loadlab.model.metrics import CloseReason, ConnectError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from loadlab.lab.fleets.counting import Counted
-    from loadlab.lab.fleets.happening import Happening
+    from loadlab.lab.fleets.counting import FleetSample
+    from loadlab.lab.fleets.happening import FleetEvents
     from loadlab.load.generator.contract import LoadResult
     from loadlab.model.counts import ConnectionCounts
     from loadlab.model.fleet_validation import Configuration
@@ -32,11 +32,11 @@ class Seen:
     `stayed` says that no host's server ended by itself, `reset` that PostgreSQL's statistics began anew.
     """
 
-    start: Counted
-    end: Counted
+    start: FleetSample
+    end: FleetSample
     result: LoadResult
     series: Series
-    happening: Happening
+    happening: FleetEvents
     stayed: bool
     reset: bool
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from loadlab.lab.fleets.balancing import Balancing
-    from loadlab.lab.fleets.hosts import Host
+    from loadlab.lab.fleets.hosts import ServedHost
     from loadlab.lab.observer import Observer
     from loadlab.model.fleet_validation import PlannedEvent
 
@@ -24,13 +24,13 @@ OVERLAP_SECONDS: Final = 2.0  # between the switch to the new hosts of a blue/gr
 
 
 @dataclass(slots=True)
-class Happening:
+class FleetEvents:
     """The events of one load, which began at `origin` of the monotonic clock.
 
     `ends` and `outages` are what has come of them so far, in seconds since then.
     """
 
-    hosts: Sequence[Host]
+    hosts: Sequence[ServedHost]
     balancer: Balancing
     observer: Observer
     origin: float
@@ -96,6 +96,6 @@ class Happening:
         if not self.balancer.drained(port, DRAIN_SECONDS):
             raise EnvironmentFaultError(f"The server on port {port} still had requests after {DRAIN_SECONDS:g} s.")
 
-    def _ended(self, host: Host, *, at: float, serving_again: float, gone: float) -> None:
+    def _ended(self, host: ServedHost, *, at: float, serving_again: float, gone: float) -> None:
         first = host.number
         self.ends.append(ProcessesEnd(at=at, first=first, last=first + 1, serving_again=serving_again, gone=gone))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from loadlab.instrumentation.uses_file import Use
     from loadlab.judges.pgbouncer import PgBouncer
-    from loadlab.lab.application import Application
+    from loadlab.lab.application import ServedApplication
     from loadlab.lab.lab import Lab
     from loadlab.lab.project import Project
     from loadlab.lab.route import Route
@@ -35,7 +35,7 @@ def _log(lab: Lab, configuration: Configuration, number: int) -> Path:
     return lab.logs / f"fleet-{configuration.number}-host-{number + 1}.log"
 
 
-class Host:
+class ServedHost:
     """One host: what is between it and PostgreSQL stays, and its server is replaced.
 
     `ledgers` are those of all servers that it has had.
@@ -47,7 +47,7 @@ class Host:
         self.number = number
         self.ledgers: list[Path] = []
         self.boot_seconds: list[float] = []
-        self.application: Application | None = None
+        self.application: ServedApplication | None = None
         self._configuration = configuration
         self._route = route
         self._project = project
@@ -120,14 +120,14 @@ class Host:
         return total(counts_of(ledgers, self._project.counted) for ledgers in self.ledgers)
 
     @property
-    def _serving(self) -> Application:
+    def _serving(self) -> ServedApplication:
         if self.application is None:
             raise TypeError(f"host {self.number + 1} has no server")
         return self.application
 
 
 @contextmanager
-def serving_hosts(lab: Lab, configuration: Configuration) -> Iterator[tuple[Host, ...]]:
+def serving_hosts(lab: Lab, configuration: Configuration) -> Iterator[tuple[ServedHost, ...]]:
     """All hosts of a fleet with a server that is ready, booted side by side; nothing of them is left at the end.
 
     Raises:
@@ -142,7 +142,7 @@ def serving_hosts(lab: Lab, configuration: Configuration) -> Iterator[tuple[Host
         for number in range(configuration.hosts):
             context = FaultContext(database=lab.database, register=lab.register, log=_log(lab, configuration, number))
             route = stack.enter_context(routed(configuration.strategy, (), context))
-            hosts.append(Host(number, configuration, route, project, lab, stack))
+            hosts.append(ServedHost(number, configuration, route, project, lab, stack))
         boot_all(hosts)
         try:
             yield tuple(hosts)
@@ -154,7 +154,7 @@ def serving_hosts(lab: Lab, configuration: Configuration) -> Iterator[tuple[Host
             shutil.rmtree(ledgers, ignore_errors=True)
 
 
-def boot_all(hosts: Sequence[Host]) -> None:
+def boot_all(hosts: Sequence[ServedHost]) -> None:
     """Boot a server for each host side by side, and wait until all are ready.
 
     Raises:

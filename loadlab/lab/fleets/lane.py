@@ -1,7 +1,7 @@
 """One lane of a validation: a lab that runs one small fleet after another. A process; lines of JSON come and go.
 
-Its answers begin with a `Ready`. After it, it reads a `Configuration` and answers with an `Answer`, until its input
-ends. SIGTERM ends it in order.
+Its answers begin with a `Ready`. After it, it reads a `Configuration` and answers with a `ConfigurationResult`, until
+its input ends. SIGTERM ends it in order.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from loadlab.errors import LabError, TerminatedError
 from loadlab.lab.fleets.trial import observe_fleet
 from loadlab.lab.opening import open_lab
 from loadlab.lab.versions import versions
-from loadlab.model.fleet_trial import Answer, Ready
+from loadlab.model.fleet_trial import ConfigurationResult, Ready
 from loadlab.model.fleet_validation import Configuration
 from loadlab.model.plan import Plan
 
@@ -57,7 +57,7 @@ def main(logs: Path) -> None:
             _say(answers, run(lab, msgspec.json.decode(line, type=Configuration)))
 
 
-def run(lab: Lab, configuration: Configuration) -> Answer:
+def run(lab: Lab, configuration: Configuration) -> ConfigurationResult:
     """Run it, and say why where it comes to no end."""
     began = time.time()
     try:
@@ -65,11 +65,11 @@ def run(lab: Lab, configuration: Configuration) -> Answer:
     except TerminatedError:
         raise
     except LabError as error:
-        return Answer(number=configuration.number, began=began, error=str(error))
-    return Answer(number=configuration.number, began=began, trial=trial)
+        return ConfigurationResult(number=configuration.number, began=began, error=str(error))
+    return ConfigurationResult(number=configuration.number, began=began, trial=trial)
 
 
-def _say(answers: BinaryIO, what: Ready | Answer) -> None:
+def _say(answers: BinaryIO, what: Ready | ConfigurationResult) -> None:
     answers.write(msgspec.json.encode(what) + b"\n")
     answers.flush()
 

@@ -15,7 +15,7 @@ import msgspec
 
 from loadlab.errors import EnvironmentFaultError
 from loadlab.fleet.validation.configurations import MOST_CPU, cpu_cores
-from loadlab.model.fleet_trial import Answer, Ready
+from loadlab.model.fleet_trial import ConfigurationResult, Ready
 from loadlab.system.processes import inherited
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Lanes:
     lanes: list[_Lane]
     versions: Mapping[str, str] = field(default_factory=dict)
 
-    def run(self, configurations: Sequence[Configuration]) -> Iterator[Answer]:
+    def run(self, configurations: Sequence[Configuration]) -> Iterator[ConfigurationResult]:
         """Run them all, and give each answer when it comes.
 
         Raises:
@@ -68,7 +68,7 @@ class Lanes:
                 lane.running = chosen
                 _send(lane.program, chosen)
 
-    def _heard(self, busy: Sequence[_Lane]) -> Iterator[Answer]:
+    def _heard(self, busy: Sequence[_Lane]) -> Iterator[ConfigurationResult]:
         """The answers of lanes that have one, after at least one has."""
         with selectors.DefaultSelector() as selector:
             for lane in busy:
@@ -80,12 +80,12 @@ class Lanes:
         for key, _ in ready:
             yield self._answer(key.data)
 
-    def _answer(self, lane: _Lane) -> Answer:
+    def _answer(self, lane: _Lane) -> ConfigurationResult:
         line = _output(lane.program).readline()
         if not line:
             raise EnvironmentFaultError(f"A lane of the validation ended; its log ends:\n{lane.program.log_tail()}")
         lane.running = None
-        return msgspec.json.decode(line, type=Answer)
+        return msgspec.json.decode(line, type=ConfigurationResult)
 
 
 def with_room(waiting: Sequence[Configuration], running: Sequence[Configuration | None]) -> Configuration | None:

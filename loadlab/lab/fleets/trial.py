@@ -10,9 +10,9 @@ from loadlab.fleet.spread import new_processes
 from loadlab.lab.fleets.backends import Backends
 from loadlab.lab.fleets.balancing import balancing
 from loadlab.lab.fleets.cores import Cores
-from loadlab.lab.fleets.counting import Counter
+from loadlab.lab.fleets.counting import FleetCounter
 from loadlab.lab.fleets.figuring import Seen, figures
-from loadlab.lab.fleets.happening import Happening
+from loadlab.lab.fleets.happening import FleetEvents
 from loadlab.lab.fleets.hosts import serving_hosts
 from loadlab.lab.sampler import Sampler
 from loadlab.lab.settling import sleep_until
@@ -64,7 +64,7 @@ def observe_fleet(lab: Lab, configuration: Configuration) -> FleetTrial:
         serving_hosts(lab, configuration) as hosts,
     ):
         boots = tuple(host.boot_seconds[0] for host in hosts)
-        seen = _observed(lab, configuration, backends, balancer, Counter(lab, before, hosts))
+        seen = _observed(lab, configuration, backends, balancer, FleetCounter(lab, before, hosts))
         fresh = new_processes(uses for host in hosts for uses in host.uses())
     return FleetTrial(
         configuration=configuration,
@@ -100,14 +100,14 @@ def _limit(lab: Lab, max_connections: int) -> None:
 
 
 def _observed(
-    lab: Lab, configuration: Configuration, backends: Backends, balancer: Balancing, counter: Counter
+    lab: Lab, configuration: Configuration, backends: Backends, balancer: Balancing, counter: FleetCounter
 ) -> Seen:
     """The load from its start until its end, and what is planned in the middle."""
     start, hosts = counter.at_rest(), counter.hosts
     balancer.rotate(host.port for host in hosts)
     request = _request(configuration, balancer.url, lab.scratch)
     with _loading(lab.generator, request) as drive:
-        happening, cores = Happening(hosts, balancer, lab.observing, drive.started), Cores()
+        happening, cores = FleetEvents(hosts, balancer, lab.observing, drive.started), Cores()
         with Sampler(lambda: {**backends.read(), **cores.read()}, drive.started, rate=1 / SAMPLE_SECONDS) as sampler:
             happening.carry_out(configuration.events)
             sleep_until(drive.started + configuration.seconds)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from loadlab.model.fleet import Application
-    from loadlab.model.fleet_trial import Answer
+    from loadlab.model.fleet_trial import ConfigurationResult
     from loadlab.model.fleet_validation import Configuration, Prediction, Validation
 
 PREDICTIONS: Final = "predictions.json"
@@ -33,12 +33,12 @@ RECORD: Final = "validation.json"
 TRIALS: Final = "trials"
 
 
-class Runs(Protocol):
+class FleetRunner(Protocol):
     """What runs small fleets: `lanes.Lanes`."""
 
     versions: Mapping[str, str]
 
-    def run(self, configurations: Sequence[Configuration]) -> Iterable[Answer]:
+    def run(self, configurations: Sequence[Configuration]) -> Iterable[ConfigurationResult]:
         """Each answer when it comes."""
 
 
@@ -93,7 +93,7 @@ class Validating:
     known: Known
     folder: Path
 
-    def run(self, runs: Runs) -> Iterable[ValidationTrial]:
+    def run(self, runs: FleetRunner) -> Iterable[ValidationTrial]:
         """Run what was predicted, and give each trial when it has ended."""
         (self.folder / TRIALS).mkdir(exist_ok=True)
         self.validation = replace(self.validation, versions=runs.versions, machine=machine_words())
@@ -111,7 +111,7 @@ class Validating:
         self._write()
         return self.validation
 
-    def _keep(self, answer: Answer, trial: ValidationTrial) -> None:
+    def _keep(self, answer: ConfigurationResult, trial: ValidationTrial) -> None:
         """All that was seen goes to a file beside the record."""
         (self.folder / TRIALS / f"{answer.number:04}.json").write_bytes(msgspec.json.encode(answer))
         self.validation = replace(self.validation, trials=(*self.validation.trials, trial))
@@ -121,7 +121,7 @@ class Validating:
         (self.folder / RECORD).write_text(as_json(self.validation), encoding="utf-8")
 
 
-def _trial(answer: Answer) -> ValidationTrial:
+def _trial(answer: ConfigurationResult) -> ValidationTrial:
     seen = answer.trial
     if seen is None:
         return ValidationTrial(number=answer.number, began=answer.began, error=answer.error)

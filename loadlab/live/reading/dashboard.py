@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from loadlab.model.findings import Arm, Findings, Leak
     from loadlab.model.schedule import Schedule
     from loadlab.report.content.matrix import Cell, Heading
-    from loadlab.report.content.tables import Table
+    from loadlab.report.content.table import Table
     from loadlab.report.content.verdicts import Advice
     from loadlab.report.labels import Mode
     from loadlab.store.reader import RunReader
@@ -128,7 +128,7 @@ def build(findings: Findings, schedule: Schedule) -> Dashboard:
     return Dashboard(
         title=story.title(findings),
         run_line=story.run_line(findings.run),
-        answer=story.answer(findings),
+        answer=(*story.between_sides(findings), *story.answer(findings)),
         trials=findings.run.trials_done,
         margin=findings.run.equivalence_margin,
         headings=built.headings,

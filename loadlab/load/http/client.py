@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Mapping
 
-    from loadlab.load.http.connection import Connection
+    from loadlab.load.http.connection import HttpConnection
     from loadlab.load.http.raw_response import RawResponse
     from loadlab.load.http.request import Location, Seconds
 
@@ -59,7 +59,7 @@ class HttpClient:
         self._max_redirects = max_redirects
         self._limit = max_response_bytes
         self._connector = Connector(limit=max_response_bytes, context=context)
-        self._idle: dict[tuple[str, str, int], list[Connection]] = {}
+        self._idle: dict[tuple[str, str, int], list[HttpConnection]] = {}
         self._plain: dict[str, _Asked] = {}
         self._head = Head.of({}).with_headers(BASIC_HEADERS).with_headers(headers or {})
 
@@ -160,7 +160,7 @@ class HttpClient:
         raise RedirectError(f"more than {self._max_redirects} redirects")
 
 
-def _kept(idle: list[Connection]) -> Connection | None:
+def _kept(idle: list[HttpConnection]) -> HttpConnection | None:
     """The connection that was used last and can still be."""
     while idle:
         connection = idle.pop()
@@ -170,7 +170,7 @@ def _kept(idle: list[Connection]) -> Connection | None:
     return None
 
 
-def _exchange_on(connection: Connection, idle: list[Connection], asked: _Asked, request: bytes) -> RawResponse:
+def _exchange_on(connection: HttpConnection, idle: list[HttpConnection], asked: _Asked, request: bytes) -> RawResponse:
     try:
         response = connection.exchange(asked.method, request, asked.seconds[1])
     except BaseException:

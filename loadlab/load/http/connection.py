@@ -43,7 +43,7 @@ SEGMENT_BYTES: Final = 1000  # all networks of today carry so much at once
 CONNECTING: Final = frozenset({errno.EINPROGRESS, errno.EWOULDBLOCK})
 
 
-class Connection:
+class HttpConnection:
     """A TCP connection; one greenlet uses it at a time. After any exception it can only be closed."""
 
     # In the class until it changes; what most connections do without is made when it is needed.
@@ -200,7 +200,7 @@ class Connection:
                 continue
 
 
-class TlsConnection(Connection):
+class TlsConnection(HttpConnection):
     """The same over TLS, of which OpenSSL does the part between memory and memory."""
 
     def __init__(self, family: int, limit: int, deadlines: Deadlines, context: ssl.SSLContext, host: str) -> None:
@@ -284,7 +284,7 @@ class Connector:
         self._found: dict[tuple[str, str, int], Address] = {}
         self._deadlines: Deadlines | None = None
 
-    def connected(self, location: Location, seconds: float) -> Connection:
+    def connected(self, location: Location, seconds: float) -> HttpConnection:
         """A new connection to the location's origin; `seconds` are for its name, and again for each address.
 
         Raises:
@@ -303,15 +303,15 @@ class Connector:
                 return connection
         raise failure
 
-    def _connection(self, location: Location, address: Address, seconds: float) -> Connection:
+    def _connection(self, location: Location, address: Address, seconds: float) -> HttpConnection:
         family, peer = address
         if self._deadlines is None:  # now, on the hub that will serve them, which a fork replaces
             self._deadlines = Deadlines(get_hub())
         if location.secure:
             host = location.origin[1]
-            connection: Connection = TlsConnection(family, self._limit, self._deadlines, self._context(), host)
+            connection: HttpConnection = TlsConnection(family, self._limit, self._deadlines, self._context(), host)
         else:
-            connection = Connection(family, self._limit, self._deadlines)
+            connection = HttpConnection(family, self._limit, self._deadlines)
         try:
             connection.connect(peer, seconds)
         except BaseException:

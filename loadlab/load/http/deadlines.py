@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from gevent.hub import Hub
 
 
-class Waiting(Protocol):
+class Expirable(Protocol):
     """What may have to be ended."""
 
     def expire(self) -> None:
@@ -22,16 +22,16 @@ class Deadlines:
 
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
-        self._ends: dict[Waiting, float] = {}
+        self._ends: dict[Expirable, float] = {}
         self._timer: Any = None  # gevent's, which has no public type
         self._rings = inf
 
-    def start(self, waiting: Waiting, seconds: float) -> None:
+    def start(self, waiting: Expirable, seconds: float) -> None:
         ends = self._ends[waiting] = time.monotonic() + seconds
         if ends < self._rings:
             self._set(ends)
 
-    def stop(self, waiting: Waiting) -> None:
+    def stop(self, waiting: Expirable) -> None:
         self._ends.pop(waiting, None)
 
     def _set(self, instant: float) -> None:

@@ -28,9 +28,11 @@
   // Words
 
   const plain = (text) => text.replace(/[{}|\s]+/g, " "); // braces and bars would style a label
-  const axisLabel = (name, detail) => (detail ? `${plain(name)}\n{detail|${detail}}` : plain(name));
+  // The line break is in braces: ECharts drops one after text that may itself be broken, as long names have to be.
+  const axisLabel = (name, detail) => (detail ? `${plain(name)}{end|\n}{detail|${detail}}` : plain(name));
   const modeLabel = (mode) => axisLabel(mode.title, mode.detail.split(", ").map(plain).join("\n"));
-  const armLabel = (arm) => `${data.modes[arm.mode].title}, ${data.strategies[arm.strategy].label}`;
+  const armLabel = (arm) => `${modeName(data.modes[arm.mode])}, ${data.strategies[arm.strategy].label}`;
+  const modeName = (mode) => (mode.detail ? `${mode.title} (${mode.detail})` : mode.title);
 
   // A tooltip is built of elements with text, never of HTML: names may hold anything.
 
@@ -107,6 +109,7 @@
         width: labelWidth(width),
         overflow: "break",
         rich: {
+          end: {},
           detail: { color: colour("muted"), fontSize: 11, fontWeight: 400, lineHeight: 14, width: labelWidth(width) },
         },
       },
@@ -254,7 +257,7 @@
     return shapes;
   }
 
-  // The ratio to the baseline, on a logarithmic axis: twice and half are equally far from the line of one.
+  // The ratio to the baseline, or to the other side, on a logarithmic axis: twice and half are equally far from the line of one.
 
   function ratio(width) {
     const arms = visibleArms().filter((arm) => arm.ratio);
@@ -263,7 +266,7 @@
     const values = arms.flatMap((arm) => [low(arm), high(arm)]).filter((value) => value > 0);
     const option = rowChart(
       width,
-      logAxis(`${data.metric}, ratio to the baseline (log)`, [0.9, 1.1, ...values]),
+      logAxis(`${data.metric}, ratio to ${data.compared_with} (log)`, [0.9, 1.1, ...values]),
       arms,
       (arm) => [arm.ratio.value, low(arm), high(arm)],
       (arm, at, y, fill) => [
@@ -284,7 +287,7 @@
   function cpu(width) {
     const arms = visibleArms().filter((arm) => arm.cpu);
     return frame({
-      grid: { ...rowsGrid(width), left: 140, top: 34 },
+      grid: { ...rowsGrid(width), top: 34 },
       legend: {
         top: 0,
         left: 0,
@@ -308,9 +311,10 @@
   }
 
   function cpuAxis(arms, width) {
-    const label = (arm) => axisLabel(data.modes[arm.mode].title, plain(data.strategies[arm.strategy].label));
+    const words = (arm) => [data.modes[arm.mode].detail, data.strategies[arm.strategy].label].filter(Boolean).join(", ");
+    const label = (arm) => axisLabel(data.modes[arm.mode].title, plain(words(arm)));
     const axis = modeAxis(width);
-    return { ...axis, data: arms.map(label), splitLine: { show: false }, axisLabel: { ...axis.axisLabel, width: 150 } };
+    return { ...axis, data: arms.map(label), splitLine: { show: false } };
   }
 
   function cpuTip(arm) {

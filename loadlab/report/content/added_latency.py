@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from loadlab.report import numbers
 from loadlab.report.content import matrix
-from loadlab.report.content.tables import Column, Table
+from loadlab.report.content.table import Column, Table
 from loadlab.report.labels import Labels, Mode
 from loadlab.report.prose.added_latency import conclusion
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from loadlab.report import numbers
-from loadlab.report.content.tables import Column, Table
+from loadlab.report.content.table import Column, Table
 from loadlab.report.content.tables import reasons as by_reason
 from loadlab.report.labels import Labels
 from loadlab.report.prose.aftermaths import (

@@ -53,11 +53,12 @@ class ArmWords:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ArmSeries:
-    """One arm: its place in the matrix, and its figures; None where there are none. `ratio` is to its baseline.
+    """One arm: its place in the matrix, and its figures; None where there are none.
 
-    `percentiles` are p50, p95 and p99 in milliseconds; `cpu` is of app, database and generator, in milliseconds
-    per request, the database's None when it runs on another machine. `service` are the percentiles from when requests
-    were sent, where the response counts from when they were due.
+    `ratio` is to its baseline, or to the other side in a run with two sides. `percentiles` are p50, p95 and p99 in
+    milliseconds; `cpu` is of app, database and generator, in milliseconds per request, the database's None when it runs
+    on another machine. `service` are the percentiles from when requests were sent, where the response counts from when
+    they were due.
     """
 
     mode: int
@@ -76,7 +77,7 @@ class ArmSeries:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Charts:
-    """`mode_latencies` holds the latency added to each mode; `metric` is the one that `ratio` compares."""
+    """`mode_latencies` holds the latency added to each mode; `ratio` compares `metric` with that of `compared_with`."""
 
     modes: tuple[Mode, ...]
     mode_latencies: tuple[str, ...]
@@ -85,6 +86,12 @@ class Charts:
     added_latency: tuple[LatencySeries, ...]
     warmup_seconds: float
     metric: str
+    compared_with: str
+
+    @property
+    def shows_ratio(self) -> bool:
+        """Whether anything is compared."""
+        return any(arm.ratio for arm in self.arms)
 
     @property
     def shows_service(self) -> bool:
@@ -103,7 +110,8 @@ def build(findings: Findings) -> Charts:
     groups = matrix.groups(findings)
     columns = matrix.strategies(findings.arms)
     drawn = (arm for arm in matrix.measured_once(findings.arms) if arm.trials)
-    compared = matrix.primary_comparisons(findings)
+    sides = {one.case: one for one in findings.between_sides}
+    compared = sides or matrix.primary_comparisons(findings)
     return Charts(
         modes=tuple(map(names.mode, groups)),
         mode_latencies=tuple(group.words("round_trip_ms") for group in groups),
@@ -120,6 +128,7 @@ def build(findings: Findings) -> Charts:
         added_latency=added_latency.series(findings),
         warmup_seconds=findings.run.warmup_seconds,
         metric=numbers.metric(findings.run.primary_metric),
+        compared_with=findings.other_side or "the baseline",
     )
 
 

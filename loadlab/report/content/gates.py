@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.model.labels import short_names
 from loadlab.report.content.plain import plain
-from loadlab.report.content.tables import Column, Table
+from loadlab.report.content.table import Column, Table
 from loadlab.report.prose.gates import headline, measured, outcome, sentence, written
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from loadlab.report import numbers
-from loadlab.report.content.tables import Column, Table, number_columns, text_columns
+from loadlab.report.content.table import Column, Table, number_columns, text_columns
 from loadlab.report.labels import Labels
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         IdleBackends,
         IdleKind,
         KeptRows,
-        Measured,
+        MedianEstimate,
         Pays,
         UnknownHolding,
     )
@@ -98,15 +98,15 @@ def _files(measured: Holding) -> tuple[str, str, str] | None:
     return numbers.exact(ours), numbers.exact(theirs), numbers.exact(both)
 
 
-def _milliseconds(value: Measured) -> str:
+def _milliseconds(value: MedianEstimate) -> str:
     return _with_ends(numbers.milliseconds(value.value), value, 1e3)
 
 
-def _bytes(value: Measured) -> str:
+def _bytes(value: MedianEstimate) -> str:
     return _with_ends(f"{numbers.figure(value.value / MEGABYTE)} MB", value, 1 / MEGABYTE)
 
 
-def _with_ends(text: str, value: Measured, scale: float) -> str:
+def _with_ends(text: str, value: MedianEstimate, scale: float) -> str:
     ends = (None if end is None else end * scale for end in (value.low, value.high))
     return numbers.with_interval(text, *ends)
 

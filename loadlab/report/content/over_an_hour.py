@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from loadlab.report import numbers
-from loadlab.report.content.tables import Table, number_columns, text_columns
+from loadlab.report.content.table import Table, number_columns, text_columns
 from loadlab.report.labels import Labels
 
 if TYPE_CHECKING:

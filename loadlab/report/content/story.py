@@ -85,12 +85,17 @@ HOW_STRATEGIES_ARE_CHOSEN = (
 
 def title(findings: Findings) -> str:
     """The question that the run asks."""
-    others = any(arm.case.strategy.name != "max_age" for arm in findings.arms)
-    return WIDER_TITLE if others else TITLE
+    if findings.other_side:
+        return f"How does this compare with {findings.other_side}?"
+    return WIDER_TITLE if _has_others(findings) else TITLE
+
+
+def _has_others(findings: Findings) -> bool:
+    return any(arm.case.strategy.name != "max_age" for arm in findings.arms)
 
 
 def how_to_read(findings: Findings) -> tuple[str, ...]:
-    weighed = title(findings) == WIDER_TITLE or findings.run.limits.max_connections is not None
+    weighed = _has_others(findings) or findings.run.limits.max_connections is not None
     grows = any(arm.case.external and arm.usable is None for arm in findings.arms)
     return (
         *HOW_TO_READ,
@@ -99,9 +104,16 @@ def how_to_read(findings: Findings) -> tuple[str, ...]:
     )
 
 
+def between_sides(findings: Findings) -> tuple[str, ...]:
+    """How each case compares with the other side; this comes before what to set."""
+    return tuple(sides.sentences(findings, Labels.of(findings)))
+
+
 def answer(findings: Findings) -> tuple[str, ...]:
+    """What the run says about the settings; in a run that only compares two sides, nothing."""
     names = Labels.of(findings)
-    return (*sides.sentences(findings, names), *(sentence(one, names) for one in findings.answer)) or (NO_ANSWER,)
+    found = tuple(sentence(one, names) for one in findings.answer)
+    return found if found or findings.between_sides else (NO_ANSWER,)
 
 
 def run_line(run: RunSummary) -> str:

@@ -9,7 +9,7 @@ from loadlab.model.reasons import Ground
 from loadlab.report import numbers
 from loadlab.report.content import matrix, ranking
 from loadlab.report.content.matrix import BASELINE, measured_once, primary_comparisons
-from loadlab.report.content.tables import Column, Table
+from loadlab.report.content.table import Column, Table
 from loadlab.report.labels import Labels, Mode
 from loadlab.report.prose import verdicts as prose
 

@@ -31,7 +31,7 @@ class FleetLine:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Mark:
+class EventMark:
     """An event on the axis of time."""
 
     words: str
@@ -45,7 +45,7 @@ class FleetSeries:
     unit: str
     limit: int
     limit_words: str
-    marks: tuple[Mark, ...]
+    marks: tuple[EventMark, ...]
     open: tuple[FleetLine, ...]
     opens: tuple[FleetLine, ...]
 
@@ -70,7 +70,7 @@ def build(answer: FleetAnswer) -> FleetCharts:
             unit=unit,
             limit=answer.database.free,
             limit_words=f"{numbers.count(answer.database.free)} free",
-            marks=tuple(Mark(words=words.event(one), at=one.start / divisor) for one in answer.moments),
+            marks=tuple(EventMark(words=words.event(one), at=one.start / divisor) for one in answer.moments),
             open=_lines([one.open_over_time for one in answer.outcomes], divisor),
             opens=_lines([one.opens_over_time for one in answer.outcomes], divisor),
         ),

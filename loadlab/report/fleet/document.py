@@ -14,7 +14,7 @@ from loadlab.report.fleet import words
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-    from loadlab.model.fleet_outcome import FleetAnswer, FleetVerdict, Outcome
+    from loadlab.model.fleet_outcome import FleetAnswer, FleetOutcome, FleetVerdict
 
 SCHEMA: Final = 1
 
@@ -62,7 +62,7 @@ def _verdict(answer: FleetAnswer, found: FleetVerdict) -> dict[str, object]:
     }
 
 
-def _outcome(name: str, one: Outcome) -> dict[str, object]:
+def _outcome(name: str, one: FleetOutcome) -> dict[str, object]:
     return {
         **_simulation(name, one),
         **_figures(one),
@@ -73,7 +73,7 @@ def _outcome(name: str, one: Outcome) -> dict[str, object]:
     }
 
 
-def _simulation(name: str, one: Outcome) -> dict[str, object]:
+def _simulation(name: str, one: FleetOutcome) -> dict[str, object]:
     """What was simulated, and how."""
     keeping = one.keeping
     return {
@@ -92,7 +92,7 @@ def _simulation(name: str, one: Outcome) -> dict[str, object]:
     }
 
 
-def _figures(one: Outcome) -> dict[str, object]:
+def _figures(one: FleetOutcome) -> dict[str, object]:
     """What connections and requests do, as bands over the repeats."""
     return {
         "open": {"median": plain(one.open_median), "p99": plain(one.open_p99), "most": plain(one.open_most)},
@@ -116,7 +116,7 @@ def _figures(one: Outcome) -> dict[str, object]:
     }
 
 
-def _limits(one: Outcome) -> dict[str, object]:
+def _limits(one: FleetOutcome) -> dict[str, object]:
     """Whether there is room for it, and for how much more."""
     return {
         "fits": one.fits,
@@ -127,7 +127,7 @@ def _limits(one: Outcome) -> dict[str, object]:
     }
 
 
-def _quantiles(one: Outcome) -> dict[str, float] | None:
+def _quantiles(one: FleetOutcome) -> dict[str, float] | None:
     return None if one.ages_at_close is None else dict(zip(("p10", "p50", "p90"), one.ages_at_close, strict=True))
 
 

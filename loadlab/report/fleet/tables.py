@@ -6,15 +6,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from loadlab.report import numbers
-from loadlab.report.content.tables import Column, Table
+from loadlab.report.content.table import Column, Table
 from loadlab.report.fleet import words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from loadlab.model.fleet_outcome import FleetAnswer, Outcome
+    from loadlab.model.fleet_outcome import FleetAnswer, FleetOutcome
 
-    Cell = Callable[[Outcome], str]
+    Cell = Callable[[FleetOutcome], str]
 
 CLOSED_BY: Final = {
     "request_end": "end of its request",
@@ -61,20 +61,20 @@ def _rows(answer: FleetAnswer) -> Iterator[tuple[str, Cell]]:
     yield "Closed by", _closed_by
 
 
-def _after(name: str, one: Outcome) -> str:
+def _after(name: str, one: FleetOutcome) -> str:
     """The worst of the events of a name."""
     bands = (after.opens_per_second for after in one.after if after.moment.name == name)
     return words.band(max(bands, key=lambda band: band.middle))
 
 
-def _ages(one: Outcome) -> str:
+def _ages(one: FleetOutcome) -> str:
     if one.ages_at_close is None:
         return numbers.MISSING
     tenth, half, ninety = map(numbers.measured_time, one.ages_at_close)
     return f"{half} ({tenth}–{ninety})"
 
 
-def _closed_by(one: Outcome) -> str:
+def _closed_by(one: FleetOutcome) -> str:
     total = sum(one.closed_by.values())
     ordered = sorted(one.closed_by.items(), key=lambda item: -item[1])
     return ", ".join(f"{CLOSED_BY[cause]} {numbers.percentage(count / total)}" for cause, count in ordered) or "–"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from rich.text import Text
 
 from loadlab.report.console import bullets, flat, printed
-from loadlab.report.content.tables import Table
+from loadlab.report.content.table import Table
 from loadlab.report.fleet import tables, words
 from loadlab.report.markup import plain
 

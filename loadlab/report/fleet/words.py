@@ -17,10 +17,10 @@ if TYPE_CHECKING:
         FleetAnswer,
         FleetCaveat,
         FleetCaveatKind,
+        FleetOutcome,
         FleetVerdict,
         LargestFleet,
         Moment,
-        Outcome,
         Remedy,
         RemedyKind,
         SmallestAge,
@@ -54,7 +54,7 @@ CAVEATS: Final[Mapping[FleetCaveatKind, str]] = {
     ),
     "closed_loop": (
         "The application was measured under a closed loop, whose users wait for their answers. Hold times are those of"
-        " that load; traffic here arrives at random, whatever the answers take."
+        " that load; traffic here arrives at random, however long the answers take."
     ),
     "few_repeats": (
         "Bands come from {repeats} simulations: another one falls within a band with a probability of {coverage}."
@@ -178,7 +178,7 @@ def _verdict(answer: FleetAnswer, found: FleetVerdict) -> Iterator[str]:
     yield from (f"But {_figure('share', share)} of the requests fail." for share in failing)
 
 
-def _none_fits(name: str, least: Outcome, remedies: Sequence[Remedy]) -> Iterator[str]:
+def _none_fits(name: str, least: FleetOutcome, remedies: Sequence[Remedy]) -> Iterator[str]:
     if least.refused_by_pooler:
         yield f"None fits: with {name}, PgBouncer has more clients than max_client_conn, and refuses them."
     else:
@@ -211,7 +211,7 @@ def _against(answer: FleetAnswer, found: FleetVerdict) -> str:
     return f"it opens {opens}{as_rarely}; {needs}, and does not fit."
 
 
-def _per_second(one: Outcome) -> str:
+def _per_second(one: FleetOutcome) -> str:
     return f"{numbers.figure(one.opens_per_second.middle)}/s"
 
 
@@ -220,7 +220,7 @@ def _remedy(one: Remedy) -> str:
     return REMEDIES[one.kind].format(count=numbers.count(one.count), counted=counted)
 
 
-def fits(one: Outcome) -> str:
+def fits(one: FleetOutcome) -> str:
     """E.g. "yes, 33 left" or "no, 12 too many"."""
     if one.fits:
         return f"yes, {numbers.count(one.spare)} left"
@@ -291,7 +291,7 @@ def source(answer: FleetAnswer) -> str:
     return f"Measured: {answer.source}."
 
 
-def _way(one: Outcome) -> str:
+def _way(one: FleetOutcome) -> str:
     way = "with one event per opening" if one.engine == "by_opening" else "request by request"
     if one.sampled_hosts is None:
         return way

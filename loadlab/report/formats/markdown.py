@@ -11,6 +11,7 @@ from loadlab.report import numbers
 from loadlab.report.content import (
     added_latency,
     aftermaths,
+    comparisons,
     gates,
     holding,
     matrix,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from loadlab.model.findings import Findings, Snippet
     from loadlab.report.content.matrix import Cell
-    from loadlab.report.content.tables import Table
+    from loadlab.report.content.table import Table
     from loadlab.report.content.verdicts import Advice
 
 
@@ -40,7 +41,7 @@ class Markdown(Report):
     filename: ClassVar[str | None] = layout.report("md")
 
     def render(self, findings: Findings) -> str:
-        compared = tables.comparisons(findings)
+        compared = comparisons.build(findings)
         blocks = (
             f"# {story.title(findings)}",
             *_opening(findings),
@@ -74,6 +75,8 @@ def _opening(findings: Findings) -> Iterator[str]:
     warning = story.warning(findings.run)
     if warning:
         yield f"> **{escape(warning)}**"
+    for sentence in story.between_sides(findings):
+        yield escape(sentence)
     to_set = verdicts.to_set(findings)
     if to_set.rows:
         yield table(to_set)

@@ -28,7 +28,7 @@ from loadlab.report.markup import plain
 from loadlab.store import layout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from rich.console import RenderableType
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from loadlab.model.findings import Findings
     from loadlab.report.content.matrix import Cell, Matrix
     from loadlab.report.content.ranking import Rank
-    from loadlab.report.content.tables import Table as FlatTable
+    from loadlab.report.content.table import Table as FlatTable
     from loadlab.report.content.verdicts import Advice
     from loadlab.report.labels import Mode
 
@@ -116,13 +116,19 @@ def _opening(findings: Findings) -> Iterator[RenderableType]:
     warning = story.warning(findings.run)
     if warning:
         yield plain(warning, "bold yellow")
+    yield from _sentences(story.between_sides(findings))
     to_set = verdicts.to_set(findings)
     if not findings.verdicts:
         yield from _section(to_set.caption, plain(verdicts.none(findings)))
     elif to_set.rows and not all(arm.case.external for arm in findings.arms):  # there, nothing could be chosen
         yield from _section(to_set.caption, _to_set(to_set))
-    yield Text()
-    for sentence in story.answer(findings):
+    yield from _sentences(story.answer(findings))
+
+
+def _sentences(sentences: Sequence[str]) -> Iterator[RenderableType]:
+    if sentences:
+        yield Text()
+    for sentence in sentences:
         yield plain(sentence, "bold")
 
 

@@ -10,11 +10,11 @@ from loadlab.model.answers import (
     BestStrategies,
     CompareNext,
     DefaultAge,
-    Doubt,
     NothingKnown,
     OnlyFaults,
     Remedies,
     SafeAge,
+    UndecidedConditions,
     UnlimitedAge,
 )
 from loadlab.report import numbers
@@ -159,8 +159,8 @@ def _safe(answer: SafeAge, names: Labels) -> str:
     return f"Until a difference is proven, 0 is the safe choice: {NO_MORE_THAN_NEEDED}."
 
 
-@sentence.register(Doubt)
-def _doubt(answer: Doubt, names: Labels) -> str:
+@sentence.register(UndecidedConditions)
+def _doubt(answer: UndecidedConditions, names: Labels) -> str:
     by_reason: dict[str, list[Condition]] = {}
     for one in answer.conditions:
         by_reason.setdefault(verdicts.without(one.ground, one.blocks), []).append(one.condition)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from loadlab.model.gates import MEASURES, Doubt, Outcome
+from loadlab.model.gates import MEASURES, Doubt, GateOutcome
 from loadlab.report import numbers
 
 if TYPE_CHECKING:
@@ -51,7 +51,9 @@ def outcome(result: GateResult) -> str:
 
 def sentence(result: GateResult, subject: str) -> str:
     """E.g. "sync/max_age=60: p95 < 50 ms fails; measured 61.2 ms (58.0 ms to 64.1 ms)"."""
-    verb = {Outcome.PASS: "passes", Outcome.FAIL: "fails", Outcome.UNDECIDED: "is undecided"}[result.outcome]
+    verb = {GateOutcome.PASS: "passes", GateOutcome.FAIL: "fails", GateOutcome.UNDECIDED: "is undecided"}[
+        result.outcome
+    ]
     why = f", because {DOUBTS[result.doubt]}" if result.doubt else ""
     seen = "" if result.value is None else f"; measured {measured(result)}"
     return f"{subject}: {result.gate.text} {verb}{why}{seen}"
@@ -74,11 +76,11 @@ def quantities() -> Iterator[tuple[str, str, str, str]]:
 
 def headline(gates: tuple[GateResult, ...] | list[GateResult]) -> str:
     """How many gates there are of each outcome, e.g. "6 pass, 1 fails, 1 is undecided"."""
-    counts = {one: sum(result.outcome is one for result in gates) for one in Outcome}
+    counts = {one: sum(result.outcome is one for result in gates) for one in GateOutcome}
     words = {
-        Outcome.PASS: ("passes", "pass"),
-        Outcome.FAIL: ("fails", "fail"),
-        Outcome.UNDECIDED: ("is undecided", "are undecided"),
+        GateOutcome.PASS: ("passes", "pass"),
+        GateOutcome.FAIL: ("fails", "fail"),
+        GateOutcome.UNDECIDED: ("is undecided", "are undecided"),
     }
     said = [f"{count} {words[one][count != 1]}" for one, count in counts.items() if count]
     return ", ".join(said) or "none"

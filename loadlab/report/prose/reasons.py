@@ -6,7 +6,6 @@ from functools import singledispatch
 from typing import TYPE_CHECKING
 
 from loadlab.model.reasons import (
-    Against,
     BesideUnlimited,
     ClosedForm,
     CpuPerRequest,
@@ -20,6 +19,7 @@ from loadlab.model.reasons import (
     OtherMetrics,
     Preferred,
     Reuse,
+    SharedObjection,
     SilentTrials,
     Speed,
     Waits,
@@ -249,7 +249,7 @@ def _in_production(reason: InProduction, names: Labels) -> str:  # noqa: ARG001 
     return f"In production: {arithmetic(reason.need)}."
 
 
-@sentence.register(Against)
-def _against(reason: Against, names: Labels) -> str:
+@sentence.register(SharedObjection)
+def _against(reason: SharedObjection, names: Labels) -> str:
     cases = numbers.listed(list(map(names.arm, reason.cases)))
     return f"Ruled out: {cases} ({objections.clause(reason.objection)})."

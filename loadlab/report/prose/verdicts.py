@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from loadlab.model.reasons import Against, Gain, Ground, Harm, Speed, TooFewBlocks
+from loadlab.model.reasons import Gain, Ground, Harm, SharedObjection, Speed, TooFewBlocks
 from loadlab.report import numbers
 from loadlab.report.prose import objections
 from loadlab.report.prose.reasons import gain, sentence
@@ -95,7 +95,7 @@ def _rejected(found: Reason, names: Labels) -> str:
     match found:
         case Harm():
             return "kept connections {} ({})".format(*objections.harm(found))
-        case Against():
+        case SharedObjection():
             cases = numbers.listed(list(map(names.arm, found.cases)))
             return f"{cases} {objections.clause(found.objection)}"
     raise TypeError(f"{found.kind} rules nothing out")

@@ -36,7 +36,7 @@ class Consumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # no types there
 application = Consumer.as_asgi()
 
 
-class Client:
+class WebSocketClient:
     """Keeps one WebSocket open, as a page of a browser does; opens another when the server has ended it."""
 
     def __init__(self) -> None:
@@ -78,7 +78,7 @@ def _connected() -> socket.socket:
             time.sleep(0.05)
 
 
-client = Client()
+client = WebSocketClient()
 
 
 def send(number: int, size: int, query: bool) -> None:  # noqa: FBT001

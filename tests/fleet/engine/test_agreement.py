@@ -15,7 +15,7 @@ from loadlab.fleet.engine import by_opening, by_request, by_sample, by_stream
 from loadlab.model.fleet import (
     Application,
     Conditions,
-    Database,
+    DatabaseLimits,
     Dispatch,
     Distribution,
     Outage,
@@ -79,9 +79,9 @@ CASES = {
     "age 0 long": Case(keeping={"max_age": 0.0}, hold=(0.05, 0.4, 1.5), rates=(8.0,)),
     "age 0 varying": Case(keeping={"max_age": 0.0}, rates=VARYING),
     "age 0 outage": Case(keeping={"max_age": 0.0}, scene={"outages": RESTART}),
-    "age 0 refused": Case(keeping={"max_age": 0.0}, scene={"database": Database(max_connections=5, reserved=1)}),
+    "age 0 refused": Case(keeping={"max_age": 0.0}, scene={"database": DatabaseLimits(max_connections=5, reserved=1)}),
     "age 0 varying, refused": Case(
-        keeping={"max_age": 0.0}, scene={"database": Database(max_connections=9)}, rates=VARYING, hold=(0.05, 0.2)
+        keeping={"max_age": 0.0}, scene={"database": DatabaseLimits(max_connections=9)}, rates=VARYING, hold=(0.05, 0.2)
     ),
     "age 2": Case(keeping={"max_age": 2.0}),
     "age below a request": Case(keeping={"max_age": 0.03}),
@@ -189,7 +189,7 @@ SAMPLES = {
     "unlimited, lazy": Case(keeping={"max_age": None}, spread=LAZY),
     "age 5 restart": Case(keeping={"max_age": 5.0}, scene={"outages": RESTART}, spread=LAZY),
     "age 5 rolling": Case(keeping={"max_age": 5.0}, scene={"ends": ROLLING}, spread=PREFERRING),
-    "refused": Case(keeping={"max_age": 5.0}, scene={"database": Database(max_connections=43)}),
+    "refused": Case(keeping={"max_age": 5.0}, scene={"database": DatabaseLimits(max_connections=43)}),
     "collected": Case(keeping={"keeper": "request", "max_age": 5.0}, spread=COLLECTED),
 }
 

@@ -9,7 +9,7 @@ import pytest
 
 from loadlab.fleet.engine.by_request import simulate
 from loadlab.fleet.keeping import keeping
-from loadlab.model.fleet import Application, Database, Distribution, ProcessesEnd, Rates, Scene, Simulated, Spread
+from loadlab.model.fleet import Application, DatabaseLimits, Distribution, ProcessesEnd, Rates, Scene, Simulated, Spread
 from loadlab.plan.members import config_of
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
@@ -22,7 +22,7 @@ APPLICATION = Application(
 SCENE = Scene(
     hosts=3,
     rates=Rates(edges=np.array([0.0, 60.0]), per_second=np.array([2.0])),
-    database=Database(max_connections=100),
+    database=DatabaseLimits(max_connections=100),
 )
 SWITCHED = replace(
     SCENE,

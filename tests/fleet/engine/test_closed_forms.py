@@ -14,7 +14,7 @@ from factories.fleets import a_keeping, a_scene, an_application
 
 from loadlab.analysis.closed_forms import reuse, under_way
 from loadlab.fleet.engine.by_request import simulate
-from loadlab.model.fleet import Application, Database, Distribution
+from loadlab.model.fleet import Application, DatabaseLimits, Distribution
 
 STANDARD_ERRORS = 5
 EXPONENTIAL = tuple((-np.log(1 - (np.arange(20_000) + 0.5) / 20_000)).tolist())  # of mean 1
@@ -90,7 +90,7 @@ def test_refusals_follow_erlangs_loss_formula() -> None:
         simulate(
             a_keeping(keeper="request", threads=None),
             an_application(hold=hold, connect=0.0),
-            a_scene(rate=rate, seconds=200, database=Database(max_connections=places, reserved=0)),
+            a_scene(rate=rate, seconds=200, database=DatabaseLimits(max_connections=places, reserved=0)),
             np.array([200.0]),
             np.random.default_rng(seed),
         )

@@ -8,7 +8,7 @@ import numpy as np
 from factories.fleets import a_keeping, a_scene, an_application
 
 from loadlab.fleet.engine.by_request import simulate
-from loadlab.model.fleet import Database, Outage, Pooler, Simulated
+from loadlab.model.fleet import DatabaseLimits, Outage, Pooler, Simulated
 
 
 def simulated(
@@ -89,7 +89,7 @@ def test_a_restart_of_postgresql_fails_requests_until_pgbouncer_tries_again() ->
 
 
 def test_a_full_postgresql_refuses_clients_only_without_server_connections() -> None:
-    full = {"database": Database(max_connections=4, reserved=3)}
+    full = {"database": DatabaseLimits(max_connections=4, reserved=3)}
     assert simulated(0.0, 0.0, scene=full).refused == 0
-    none_left = {"database": Database(max_connections=3, reserved=3)}
+    none_left = {"database": DatabaseLimits(max_connections=3, reserved=3)}
     assert simulated(0.0, scene=none_left).refused == 1

@@ -8,7 +8,7 @@ import numpy as np
 from factories.fleets import a_keeping, a_scene, an_application
 
 from loadlab.fleet.engine.by_request import simulate
-from loadlab.model.fleet import Database, Outage, Simulated
+from loadlab.model.fleet import DatabaseLimits, Outage, Simulated
 from loadlab.model.pooling import ProcessPool
 
 
@@ -87,7 +87,7 @@ def test_health_checks_of_a_pool_spare_the_failures() -> None:
 
 
 def test_a_pool_tries_again_where_postgresql_is_full() -> None:
-    seen = simulated(0.0, 1.0, smallest=3, scene={"database": Database(max_connections=5, reserved=3)})
+    seen = simulated(0.0, 1.0, smallest=3, scene={"database": DatabaseLimits(max_connections=5, reserved=3)})
 
     assert (seen.refused, seen.failed) == (0, 0)
     assert seen.open.max() == 2

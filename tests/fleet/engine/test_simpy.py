@@ -15,7 +15,7 @@ from factories.fleets import a_keeping, a_scene
 from fleet import simpy_model
 
 from loadlab.fleet.engine.by_request import simulate
-from loadlab.model.fleet import NEVER, Application, Database, Dispatch, Distribution, Pooler, ProcessesEnd, Spread
+from loadlab.model.fleet import NEVER, Application, DatabaseLimits, Dispatch, Distribution, Pooler, ProcessesEnd, Spread
 from loadlab.model.pooling import ProcessPool
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ CASES: Final[dict[str, tuple[Spread, dict[str, Any], dict[str, Any]]]] = {
     "threads, unlimited": (SPREAD, {"max_age": None}, {"rate": 4.0}),
     "lazy threads": (LAZY, {"max_age": 4.0}, {"rate": 20.0}),
     "threads that are all busy": (SPREAD, {"max_age": 0.7, "processes": 1}, {"rate": 60.0}),
-    "PostgreSQL is full": (SPREAD, {"max_age": 2.0}, {"rate": 30.0, "database": Database(max_connections=9)}),
+    "PostgreSQL is full": (SPREAD, {"max_age": 2.0}, {"rate": 30.0, "database": DatabaseLimits(max_connections=9)}),
     "no check at the end": (SPREAD, {"max_age": 0.0, "checks_at_end": False}, {"rate": 6.0}),
     "requests, age 0": (SPREAD, {"keeper": "request", "threads": None, "max_age": 0.0}, {"rate": 30.0}),
     "requests, unlimited": (SPREAD, {"keeper": "request", "threads": None, "max_age": None}, {"rate": 20.0}),

@@ -11,7 +11,7 @@ from every import every
 from factories.fleets import a_keeping, a_scene, an_application
 
 from loadlab.fleet.engine.simulate import engine_for, simulate
-from loadlab.model.fleet import Collector, Conditions, Database, Dispatch, ProcessPool, Spread
+from loadlab.model.fleet import Collector, Conditions, DatabaseLimits, Dispatch, ProcessPool, Spread
 
 if TYPE_CHECKING:
     from loadlab.model.fleet import Simulated
@@ -75,7 +75,7 @@ def full(max_age: float | None, free: int, seconds: float = 260.0) -> Simulated:
     return simulate(
         a_keeping(processes=2, threads=8, max_age=max_age),
         an_application(hold=0.05),
-        a_scene(rate=800, seconds=seconds, hosts=100, database=Database(max_connections=free, reserved=0)),
+        a_scene(rate=800, seconds=seconds, hosts=100, database=DatabaseLimits(max_connections=free, reserved=0)),
         np.arange(int(seconds) + 1.0),
         np.random.default_rng(14),
     )

@@ -16,7 +16,7 @@ from loadlab.lab.fleets.calibrating import complete, deployments, with_deploymen
 from loadlab.lab.fleets.lanes import MOST_CPU_BESIDE_OTHERS, with_room
 from loadlab.lab.fleets.validating import PREDICTIONS, RECORD, Known, Validating, installed_servers, predicted
 from loadlab.model.fleet import Application, Distribution, Outage, ProcessesEnd, Spread
-from loadlab.model.fleet_trial import Answer, FleetTrial
+from loadlab.model.fleet_trial import ConfigurationResult, FleetTrial
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -43,14 +43,14 @@ class Real:
     versions: Mapping[str, str] = field(default_factory=lambda: {"Django": "5.2"})
     found: Validation | None = None
 
-    def run(self, configurations: Sequence[Configuration]) -> Iterator[Answer]:
+    def run(self, configurations: Sequence[Configuration]) -> Iterator[ConfigurationResult]:
         text = (self.folder / PREDICTIONS).read_text()
         self.found = read_validation(text, PREDICTIONS)
         for done, one in enumerate(configurations):
             if done == self.stops_after:
                 raise StoppedError("Stopped by SIGINT.")
             seen = FleetTrial(configuration=one, figures=_figures(one), at=(0.0,), open=(0,))
-            yield Answer(number=one.number, began=time.time(), trial=seen)
+            yield ConfigurationResult(number=one.number, began=time.time(), trial=seen)
 
 
 def _figures(one: Configuration) -> FleetFigures:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import signal
-import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from django.core.management.base import BaseCommand, CommandError
-
+from loadlab.errors import EnvironmentFaultError, StoppedError, UsageError
 from loadlab.instrumentation.configuration import LOOPBACK, configuration, is_loopback
-from loadlab.instrumentation.port import server_on
-from loadlab.instrumentation.wrappers import PATH
+from loadlab.instrumentation.management import command
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -18,20 +15,22 @@ if TYPE_CHECKING:
 PORT: Final = 9182
 
 
-class Command(BaseCommand):
+class Command(command.Command):
     help = (
         "Serve this project's connection metrics on their own port: on loopback to every user of this machine,"
         " on any other address only with the token of LOADLAB['METRICS_TOKEN']."
     )
-    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--address", default=LOOPBACK, help=f"to listen on (default: {LOOPBACK})")
         parser.add_argument("--port", type=int, default=PORT, help=f"to listen on (default: {PORT})")
 
     def handle(self, *, address: str, port: int, **_: Any) -> None:  # noqa: ANN401
+        from loadlab.instrumentation.port import server_on
+        from loadlab.instrumentation.wrappers import PATH
+
         if not is_loopback(address) and not (configuration().metrics_token or configuration().metrics_open):
-            raise CommandError(
+            raise UsageError(
                 f"{address} is not loopback, and anybody who reaches it could read the metrics: set"
                 " LOADLAB['METRICS_TOKEN'] first, or listen on 127.0.0.1."
             )
@@ -39,14 +38,10 @@ class Command(BaseCommand):
         try:
             server = server_on(address, port)
         except (OSError, OverflowError) as error:
-            raise CommandError(
+            raise EnvironmentFaultError(
                 f"{shown}:{port} cannot be used: {str(error).rstrip('.')}. Choose another with --address or --port."
             ) from error
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-        self.stdout.write(f"Metrics at http://{shown}:{server.server_port}{PATH}")
-        self.stdout.flush()
-        with server:
-            try:
-                server.serve_forever()
-            except KeyboardInterrupt:
-                return
+        with server, suppress(StoppedError):  # the usual end
+            self.stdout.write(f"Metrics at http://{shown}:{server.server_port}{PATH}")
+            self.stdout.flush()
+            server.serve_forever()
