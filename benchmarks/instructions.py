@@ -3,15 +3,15 @@
     python benchmarks/instructions.py
 
 A worker of gunicorn serves the sample app's one-row read: with nothing, with loadlab, and with django-prometheus. One
-client sends the same request again and again, in windows of equally many; two windows tell how far a count repeats.
-Instructions of the kernel are not counted.
+client sends the same request again and again. Instructions of the kernel are not counted.
 
 Memory is that of the same workers without callgrind, after a full search for garbage. The first one in a worker's
 life writes into all objects, which ends its sharing of them with the master; in some sites it comes sooner than in
 others.
 
 CPython caches which class has a method. Which entries of that cache collide depends on addresses alone, and can change
-a count by a hundredth and more. What these misses take is counted apart, where Python has its symbols.
+a count by a hundredth and more. What these misses take is counted apart, where Python has its symbols. Addresses also
+decide how deep the tree of context variables is: a thousandth. So each boot has another seed of Python's hashes.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from loadlab.lab.lab import Lab
 
 VALGRIND: Final = SystemProgram(name="valgrind", title="valgrind", install="apt-get install valgrind")
-WINDOWS: Final = 3
+BOOTS: Final = 5
 REQUESTS: Final = 200
 REQUESTS_THAT_CONNECT: Final = 20  # each takes the instructions of 25: a password is checked in 4,096 rounds
 WARMUP: Final = 100
@@ -184,29 +184,30 @@ def _inclusive(function: str, file: Path) -> int:
     return spent
 
 
-def measure(arms: Sequence[Arm], cases: Sequence[Case], watch: Watch, windows: int) -> Measured:
+def measure(arms: Sequence[Arm], cases: Sequence[Case], watch: Watch, boots: int) -> Measured:
     measured: Measured = {case: defaultdict(Counted) for case in cases}
     with workbench(PLAN, watch) as lab:
-        steps = list(product(cases, arms))
-        for order, (case, arm) in enumerate(watch.over(steps, lambda step: f"{step[0]}: {step[1].name}")):
+        steps = list(product(range(boots), cases, arms))
+        for boot, case, arm in watch.over(steps, lambda step: f"boot {step[0] + 1}, {step[1]}: {step[2].name}"):
             counted = measured[case][arm.name]
-            for instructions, misses in _instructions(arm, case, order, lab, windows):
-                counted.instructions.append(instructions - misses)
-                counted.misses.append(misses)
-            counted.memory.extend(_memory(arm, case, order, round_, lab) for round_ in range(windows))
+            instructions, misses = _instructions(arm, case, boot, lab)
+            counted.instructions.append(instructions - misses)
+            counted.misses.append(misses)
+            counted.memory.append(_memory(arm, case, boot, lab))
     return measured
 
 
-def _instructions(arm: Arm, case: Case, order: int, lab: Lab, windows: int) -> list[tuple[float, float]]:
-    folder = lab.scratch / f"callgrind-{order:04d}"
+def _instructions(arm: Arm, case: Case, boot: int, lab: Lab) -> tuple[float, float]:
+    name = f"{boot}-{case.mode}-{case.age}-{arm.name}".replace(" ", "-")
+    folder = lab.scratch / f"callgrind-{name}"
     folder.mkdir()
-    setup = UnderCallgrind(folder=folder, **_served(arm, case, f"{order:04d}", lab))
-    with serving(setup, lab.register, lab.logs / f"{order:04d}-counted.log") as application:
+    setup = UnderCallgrind(folder=folder, **_served(arm, case, boot, f"{name}-counted", lab))
+    with serving(setup, lab.register, lab.logs / f"{name}-counted.log") as application:
         client, pid = _warm(application, case)
         with closing(client):
             counter = Counter(pid, folder)
             counter.look()
-            return [_window(client, counter, case.requests) for _ in range(windows)]
+            return _window(client, counter, case.requests)
 
 
 def _window(client: Client, counter: Counter, requests: int) -> tuple[float, float]:
@@ -215,9 +216,9 @@ def _window(client: Client, counter: Counter, requests: int) -> tuple[float, flo
     return instructions / requests, misses / requests
 
 
-def _memory(arm: Arm, case: Case, order: int, round_: int, lab: Lab) -> float:
-    name = f"{order}-{round_}"
-    setup = ServerSetup(**_served(arm, case, name, lab))
+def _memory(arm: Arm, case: Case, boot: int, lab: Lab) -> float:
+    name = f"{boot}-{case.mode}-{case.age}-{arm.name}".replace(" ", "-")
+    setup = ServerSetup(**_served(arm, case, boot, f"{name}-memory", lab))
     with serving(setup, lab.register, lab.logs / f"{name}-memory.log") as application:
         client, pid = _warm(application, case)
         with closing(client):
@@ -226,12 +227,12 @@ def _memory(arm: Arm, case: Case, order: int, round_: int, lab: Lab) -> float:
             return proportional_bytes([pid]) or 0.0
 
 
-def _served(arm: Arm, case: Case, name: str, lab: Lab) -> dict[str, Any]:
+def _served(arm: Arm, case: Case, boot: int, name: str, lab: Lab) -> dict[str, Any]:
     """What both ways to serve have in common."""
     counts = lab.scratch / f"django-prometheus-{name}"
     counts.mkdir()
     environment = {
-        "PYTHONHASHSEED": "0",
+        "PYTHONHASHSEED": str(boot),
         # This tree, wherever another one is installed; and what another Python needs to be told of.
         "PYTHONPATH": os.pathsep.join([str(FOLDER), str(FOLDER.parent), os.environ.get("PYTHONPATH", "")]),
         "GUNICORN_CMD_ARGS": "--timeout 1200",  # a worker boots a hundred times slower
@@ -288,12 +289,12 @@ def _added(one: Counted, bare: Counted) -> float:
 
 
 def _caption(measured: Measured, goal: float) -> str:
-    windows = len(next(iter(measured.values()))[BARE.name].instructions)
+    boots = len(next(iter(measured.values()))[BARE.name].instructions)
     programs = [f"{name} {version(name)}" for name in ("Django", "gunicorn", "psycopg2-binary")]
     missed = _missed(measured, goal)
     return (
-        f"{windows} windows of {REQUESTS} requests of one client ({REQUESTS_THAT_CONNECT} where each connects), and"
-        f" {windows} boots for memory; median (smallest to largest).\n"
+        f"{boots} boots for instructions and {boots} for memory, each with {REQUESTS} requests of one client"
+        f" ({REQUESTS_THAT_CONNECT} where each connects); median (smallest to largest).\n"
         f"{', '.join((*map(_version, (next(iter(measured)).python, str(VALGRIND.find()))), *programs))}.\n"
         f"Goal: at most {goal:g}× where connections are kept, {GOAL_MIB:g} MiB, and {GOAL_SHARE:.0%} of what"
         f" django-prometheus adds: {'missed: ' + ', '.join(missed) if missed else 'met'}."
@@ -325,14 +326,16 @@ def main() -> int:
     if VALGRIND.lacks():
         raise SystemExit(f"valgrind is not installed. Install it: {VALGRIND.install}")
     cases = [
-        Case(mode=mode, age=age, python=arguments.python) for mode, age in product(arguments.only or KEEP_CLIENTS, AGES)
+        Case(mode=mode, age=age, python=arguments.python)
+        for mode, age in product(arguments.only or KEEP_CLIENTS, AGES)
+        if AGES[age] is None or not arguments.kept
     ]
     arms = (BARE, OURS, *(THEIRS if instrumentation.installed() and not arguments.ours else ()))
     console = Console()
     if not console.is_terminal:
         console.width = 140
     with watching("instructions") as watch:
-        measured = measure(arms, cases, watch, arguments.windows)
+        measured = measure(arms, cases, watch, arguments.boots)
     console.print(table(measured, arguments.goal))
     return 1 if _missed(measured, arguments.goal) else 0
 
@@ -345,7 +348,8 @@ def _arguments() -> argparse.Namespace:
         "--goal", type=float, default=GOAL_RATIO, metavar="RATIO", help="at most (default: %(default)s)"
     )
     parser.add_argument("--ours", action="store_true", help="leave django-prometheus out")
-    parser.add_argument("--windows", type=int, default=WINDOWS, metavar="N", help="(default: %(default)s)")
+    parser.add_argument("--boots", type=int, default=BOOTS, metavar="N", help="(default: %(default)s)")
+    parser.add_argument("--kept", action="store_true", help="leave out the site that closes its connections")
     return parser.parse_args()
 
 

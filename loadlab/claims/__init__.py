@@ -1,4 +1,4 @@
-"""FAMILY of claims: what somebody has published of Django's connections, tried again here."""
+"""FAMILY of claims: what was published about Django's connections, tried again here."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from loadlab.errors import EnvironmentFaultError, GateError, InconclusiveError
+from loadlab.errors import GateError, InconclusiveError
 
 if TYPE_CHECKING:
     import argparse
@@ -61,19 +61,9 @@ def write_gates(lines: Sequence[GateLine], arguments: argparse.Namespace, *, sta
     if arguments.code_quality:
         write(arguments.code_quality, gate_files.code_quality(lines, measured), otherwise)
     if arguments.summary:
-        _append(arguments.summary, gate_files.summary(lines, f"loadlab gates of {measured}"), otherwise)
+        write(arguments.summary, gate_files.summary(lines, f"loadlab gates of {measured}"), otherwise, append=True)
     if arguments.annotate and (text := gate_files.github(lines)):
         print(text, file=sys.stderr if arguments.json else sys.stdout)
-
-
-def _append(path: Path, text: str, otherwise: str) -> None:
-    """A job's summary may have other parts already."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a", encoding="utf-8") as file:
-            file.write(text)
-    except OSError as error:
-        raise EnvironmentFaultError(f"{path} cannot be written: {error.strerror}. {otherwise}") from error
 
 
 def require_gates(lines: Sequence[GateLine]) -> None:

@@ -26,6 +26,12 @@ class Parser(argparse.ArgumentParser):
             self.error(f"unrecognized arguments: {' '.join(unknown)}{_said(guess)}")
         return parsed, unknown
 
+    def _get_value(self, action: argparse.Action, arg_string: str) -> Any:  # noqa: ANN401  argparse's own
+        """A value; an empty one is refused, as that of a script whose variable is not set."""
+        if not arg_string and action.nargs != argparse.PARSER:  # a command's arguments: its own parser says it
+            raise argparse.ArgumentError(action, "is empty; give a value, or leave it out")
+        return super()._get_value(action, arg_string)
+
     def error(self, message: str) -> NoReturn:
         if misspelt := _CHOICE.search(message):
             message += _said(did_you_mean(misspelt[1], self._choices()))

@@ -117,6 +117,8 @@ def _add_next_step(error: LabError, path: Path, arguments: argparse.Namespace) -
         return
     if (path / SCHEDULE).exists():
         error.add_note(f"Continue with: {_continuation(arguments).command(path)}")
+    elif isinstance(error, StoppedError):
+        error.add_note("Nothing was measured.")
     else:
         error.add_note("Nothing was measured. Fix this, then run the same command again.")
 

@@ -85,6 +85,7 @@ def execute(arguments: argparse.Namespace) -> int:
     begun = datetime.now(UTC).isoformat()
     with ExitStack() as resources:
         watch = _Watch(arguments.metrics, token_of(arguments.token), _judge(arguments, resources), Screen.of(arguments))
+        watch.begin()
         with suppress(StoppedError):  # the usual end
             watch.run(arguments.every, arguments.seconds)
     if len(watch.readings) < FEWEST_READINGS:
@@ -117,8 +118,10 @@ class _Watch:
         self.readings: list[Reading] = []
         self.gaps = 0
 
-    def run(self, every_seconds: float, seconds: float | None) -> None:
+    def begin(self) -> None:
         self.readings.append(self._read())
+
+    def run(self, every_seconds: float, seconds: float | None) -> None:
         begun = time.monotonic()
         with self._screen.status("watching; Ctrl-C ends it and shows what was seen") as update:
             while seconds is None or time.monotonic() - begun < seconds:

@@ -50,6 +50,6 @@ class DiskFull(Fault):
         EnvironmentFaultError: the folder has no disk of its own.
         """
         if not isinstance(context.handle, SmallDiskHandle):
-            raise EnvironmentFaultError("The ledgers are on no disk of their own that could be full.")
+            raise EnvironmentFaultError("The ledgers are not on a separate disk that can be filled.")
         with context.handle.full():
             yield FaultEffect()

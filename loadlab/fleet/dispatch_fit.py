@@ -77,7 +77,7 @@ class _Members:
     def choice(self, chosen: int, now: float) -> _Choice | None:
         """None where there was none: fewer than two were idle, or one that was not idle got the request.
 
-        Nor is it one where somebody has only just become idle: whether it waits for requests already cannot be seen.
+        Nor is it one where a member has only just become idle: whether it waits for requests already cannot be seen.
         """
         idle, unseen = self.idle(), max(self.members - len(self.touched), 0)
         if any(now - self.touched[member] < UNCLEAR_SECONDS for member in idle):

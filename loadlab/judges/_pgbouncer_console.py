@@ -88,7 +88,7 @@ class Console:
         )
 
     def present(self, database: str, user: str) -> tuple[set[str], set[str]]:
-        """Everybody of a pool: clients by their addresses, then servers by their pointers, each as the log names them.
+        """All in a pool: clients by their addresses, then servers by their pointers, each as the log names them.
 
         Raises:
             PoolerGoneError: as `ask`.

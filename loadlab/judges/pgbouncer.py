@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from loadlab.judges._pgbouncer_console import Console, PoolNow
 
 CONSOLES: Final = 1
-LOOKS: Final = 3  # for an instant in which nothing is logged; to ask for everybody by name is dearer
+LOOKS: Final = 3  # for an instant in which nothing is logged; asking for all clients by name costs more
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

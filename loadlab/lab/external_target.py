@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 SETTLE_SECONDS: Final = 12.0  # at most; a backend may keep its account to itself for ten
 POLL_SECONDS: Final = 0.1
-RATE: Final = 2.0  # samples a second: each is a request to somebody's site
+RATE: Final = 2.0  # samples a second: each is a request to a site of others
 READ_ONLY: Final = "SET default_transaction_read_only = on"
 ANEW: Final = (
     "the target's counters were reset: it was restarted, or several hosts answer at the address of its metrics;"
@@ -181,7 +181,7 @@ class RunningExternal:
 
 
 class _ExternalSampling:
-    """One request to somebody's site serves both the series and the reader who follows."""
+    """One request to the site serves both the series and the reader who follows."""
 
     def __init__(self, target: ExternalTarget, before: Sample) -> None:
         self._target = target

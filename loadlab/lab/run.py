@@ -280,7 +280,7 @@ def _count_restarts(folder: RunFolder, planned: Schedule, driver: str, listener:
     known, _ = folder.restarts()
     if next_to_restart(planned.cases, known) is None:
         return
-    # A key needs somebody who asks for it; all others log in faster without.
+    # A key is used only where PostgreSQL asks for it; all others log in faster without.
     asked = any(build_strategy(case.strategy).service for case in planned.cases)
     with postgres_fixture(folder.logs, listener.preparing, auth="scram" if asked else "trust") as counting:
         while case := next_to_restart(planned.cases, known):

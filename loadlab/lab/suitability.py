@@ -62,13 +62,13 @@ def _database_faults(project: Project, info: ProjectInfo, plan: Plan) -> Iterato
     default = info.default
     if project.brings_database and default.vendor != POSTGRESQL:
         yield (
-            f"DATABASES['default'] is {default.vendor} ({default.engine}), and PostgreSQL is the judge of the counts"
-            " (--embedded runs the project on an empty PostgreSQL of loadlab's own, --dsn on one of yours)"
+            f"DATABASES['default'] is {default.vendor} ({default.engine}). loadlab counts connections to"
+            " PostgreSQL (run the project on an empty PostgreSQL with --embedded, or on one of yours with --dsn)"
         )
     if default.vendor == NOWHERE and not project.brings_database:
         yield (
-            "DATABASES['default'] has no engine, and the connections of the default alias are those that are counted"
-            f" (name settings whose default is the database to be measured with {project.option('settings')})"
+            "DATABASES['default'] has no engine, but loadlab counts the connections of the default alias (name other"
+            f" settings with {project.option('settings')}, in which the default alias is the database to measure)"
         )
     if not project.brings_database and info.installed.keys().isdisjoint(itertools.chain(*DRIVERS.values())):
         yield f"no driver for PostgreSQL is installed in {project.python} (pip install psycopg2-binary there)"
@@ -76,14 +76,14 @@ def _database_faults(project: Project, info: ProjectInfo, plan: Plan) -> Iterato
     if pooled and any(age != 0 for age in _ages(plan)):
         names = " and ".join(f"DATABASES[{alias!r}]['OPTIONS']['pool']" for alias in pooled)
         yield (
-            f"{names} is set, and Django refuses a pool together with a CONN_MAX_AGE other than 0"
+            f"{names} is set. Django refuses a pool together with a CONN_MAX_AGE other than 0"
             f" (name settings without the pool with {project.option('settings')}, or measure only max_age = [0])"
         )
     spatial = sorted(alias for alias in project.redirected if ".gis." in info.aliases[alias].engine)
     if spatial:
         yield (
-            f"DATABASES needs PostGIS for {' and '.join(spatial)}, which the embedded PostgreSQL does not have (--dsn"
-            " names a database of yours, keep_databases in [project] leaves other aliases where they are)"
+            f"DATABASES needs PostGIS for {' and '.join(spatial)}. The embedded PostgreSQL does not have it (name a"
+            " database of yours with --dsn, or leave other aliases where they are with keep_databases in [project])"
         )
 
 
@@ -99,9 +99,10 @@ def _other_database_faults(project: Project, info: ProjectInfo, plan: Plan) -> I
     for alias, entry in staying(info.aliases, project.replaced):
         if entry.vendor not in EMBEDDABLE and alias not in kept:
             yield (
-                f"DATABASES[{alias!r}] leads to {where(entry)}, and an embedded PostgreSQL cannot stand in for it:"
-                f" requests would go there (keep_databases = [{json.dumps(alias)}] in [project] of the plan, or"
-                f" --keep-database {alias}, lets them; or name settings without it with {project.option('settings')})"
+                f"DATABASES[{alias!r}] leads to {where(entry)}. An embedded PostgreSQL cannot stand in for it, so"
+                f" requests would go there (allow it with keep_databases = [{json.dumps(alias)}] in [project] of the"
+                f" plan or with --keep-database {alias}, or name settings without this alias with"
+                f" {project.option('settings')})"
             )
 
 
@@ -111,8 +112,8 @@ def _remote_faults(project: Project, info: ProjectInfo) -> Iterator[str]:
     for alias, entry in staying(info.aliases, replaced):
         if is_remote(entry):
             yield (
-                f"DATABASES[{alias!r}] leads to {where(entry)}, which is not known to be on this machine, and requests"
-                " may write there (--allow-remote lets them; or name settings without it with"
+                f"DATABASES[{alias!r}] leads to {where(entry)}, which may be on another machine. Requests may write"
+                " there (allow it with --allow-remote, or name settings without this alias with"
                 f" {project.option('settings')})"
             )
 
@@ -264,8 +265,8 @@ def require_alone(judge: PostgreSQL, name: str) -> None:
             continue
         raise EnvironmentFaultError(
             f"Others are connected to the database {name}: {_named(others)}. PostgreSQL would count their"
-            " connections with the target's: stop them first (a development server, a worker, a psql), or name a"
-            " database that has no other users with --dsn."
+            " connections with the target's. Stop them first (a development server, a worker, a psql), or name"
+            " another database with --dsn."
         )
 
 

@@ -161,7 +161,7 @@ def _silent(requests: Requests, window: Window) -> str:
     if seconds <= limit:
         return ""
     return (
-        f"requests were under way and none was answered for {seconds:.2f} s of the window, where 95 % of the others"
+        f"requests were under way and none was answered for {seconds:.2f} s of the window, although 95 % of the others"
         f" took {usual * 1000:.3g} ms or less: the server, the database or something between them stalled"
     )
 

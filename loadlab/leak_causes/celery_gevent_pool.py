@@ -28,7 +28,9 @@ class CeleryGeventPool(LeakCause):
 
     def fix(self, listing: Listing, found: Connections) -> str:
         if all(closes_at_end(listing, one) for one in found):
-            return "no later task finds them: remove CELERY_DB_REUSE_MAX, or whatever keeps Celery from closing them"
+            return (
+                "no later task finds them: remove CELERY_DB_REUSE_MAX, or the code that keeps Celery from closing them"
+            )
         age = kept_for(listing, found) or "CONN_MAX_AGE above 0"
         return (
             f"no later task finds them. {age}: set it to 0 for the worker, for Celery before 5.6 keeps to it; remove"

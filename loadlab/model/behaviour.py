@@ -144,7 +144,7 @@ class BehaviourRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BehaviourFigure:
-    """One figure that somebody has published, and the same one here; `holds` says that the claim is still true."""
+    """One published figure, and the same one measured here; `holds` says that the claim is still true."""
 
     figure: str
     published: str

@@ -53,7 +53,7 @@ class FleetFigures:
 
     `opened` are PostgreSQL's sessions; `mean_open` and `p99_open` are over samples of its backends every 0.1 s.
     `reused` and `refused` are requests, of `requests` in all; `failed` are other failures, and in no other figure.
-    `gaps` are mismatches with PostgreSQL's own count, and whatever else makes a figure doubtful; empty is exact.
+    `gaps` are mismatches with PostgreSQL's own count, and all else that makes a figure doubtful; empty is exact.
     """
 
     opened: float

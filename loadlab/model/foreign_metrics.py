@@ -9,7 +9,7 @@ from loadlab.model.metrics import Metric
 
 @dataclass(frozen=True, slots=True)
 class ForeignMetric(Metric):
-    """A metric that somebody else exposes: `source` says who."""
+    """A metric that another program exposes: `source` says which."""
 
     source: str = ""
 

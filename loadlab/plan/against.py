@@ -35,9 +35,9 @@ def _alone(other: Against) -> Iterator[Problem]:
         yield Problem(where="against", what="is the same as this side", remedy=remedy)
     if other.revision and other.folder:
         remedy = "remove one of them; a revision is checked out of the repository of [project]"
-        yield Problem(where="against.folder", what="and against.revision both name the code", remedy=remedy)
+        yield Problem(where="against.folder", what="names the code, and so does against.revision", remedy=remedy)
     if other.called == THIS_SIDE:
-        yield Problem(where="against.name", what=f"{THIS_SIDE!r} is this side", remedy="name it otherwise")
+        yield Problem(where="against.name", what=f"{THIS_SIDE!r} is this side", remedy="choose another name")
 
 
 def _beside_sample_app(plan: Plan, other: Against) -> Iterator[Problem]:

@@ -103,13 +103,20 @@ def _async_problems(plan: Plan, _data: Mapping[str, Any]) -> Iterable[Problem]:
 
 
 def _key_problems(plan: Plan, _data: Mapping[str, Any]) -> Iterable[Problem]:
-    """A key that logs in is of no use where everybody is let in."""
+    """A strategy that logs in with a key, where PostgreSQL asks for no password."""
     for name in plan.strategies:
         if name in STRATEGIES and STRATEGIES[name].service and plan.database.auth == "trust":
             remedy = f'set auth = "scram", or remove the strategy {name}'
             yield Problem(
                 where="database.auth", what=f'"trust" asks for no password, and {name} logs in', remedy=remedy
             )
+
+
+def _limit_problems(plan: Plan, _data: Mapping[str, Any]) -> Iterable[Problem]:
+    most, kept = plan.limits.max_connections, plan.limits.reserved
+    if most is not None and kept >= most:
+        what = f"{kept} leave no connection of {most} to the project"
+        yield Problem(where="limits.reserved", what=what, remedy="lower it, or raise limits.max_connections")
 
 
 def _load_problems(plan: Plan, data: Mapping[str, Any]) -> Iterable[Problem]:
@@ -159,6 +166,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     _quiet_problems,
     _async_problems,
     _key_problems,
+    _limit_problems,
     _load_problems,
     _worker_problems,
     _share_problems,
@@ -191,7 +199,7 @@ def _is_here(target: Deployment | None) -> bool:
 
 def _address_problems(target: Deployment) -> Iterable[Problem]:
     """The messages do not repeat the address: it may hold a secret."""
-    for where, url in (("url", target.url), ("metrics", target.metrics_url)):
+    for where, url in (("url", target.url), *([("metrics", target.metrics)] if target.metrics else [])):
         parts = split_address(url)
         if not parts.hostname:
             what = "is not an http:// or https:// address"

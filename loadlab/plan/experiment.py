@@ -60,15 +60,14 @@ def read_plan(text: str, source: str, only: Sequence[str] = ()) -> Experiment:
         known = {(one.server, one.strategy) for one in left_out}
         others = incompatible_between(servers, strategies, plan.against.driver)
         left_out += [one for one in others if (one.server, one.strategy) not in known]
-    problems = [*fit_nowhere(strategies, servers, left_out), *faults_that_fit_nowhere(plan, servers, strategies)]
-    if problems:
-        raise refusal(source, problems)
+    if misfits := list(fit_nowhere(strategies, servers, left_out)):
+        raise refusal(source, misfits)
     left_out += unfit_faults(plan, servers, strategies, left_out)
     cases = list(expand(plan, servers, strategies, left_out))
     refuse_doubles(cases, source)
     chosen = select(cases, only)
-    if misfits := list(gates_that_fit_nowhere(gates_of(plan), cases, chosen)):
-        raise refusal(source, misfits)
+    if unmatched := list(gates_that_fit_nowhere(gates_of(plan), cases, chosen)):
+        raise refusal(source, unmatched)
     return Experiment(plan=plan, text=text, cases=chosen, left_out=left_out)
 
 
@@ -77,8 +76,11 @@ def _checked(data: dict[str, Any], source: str) -> tuple[Plan, list[Config], lis
     problems: list[Problem] = []
     plan: Plan | None = checked(Plan, data, "", problems)
     problems += cross_problems(plan, data, {problem.where.partition(".")[0] for problem in problems})
+    before = len(problems)
     servers = configs(SERVERS, data.get("servers"), "servers", problems)
     strategies = configs(STRATEGIES, data.get("strategies"), "strategies", problems)
+    if plan is not None and len(problems) == before:
+        problems += faults_that_fit_nowhere(plan, servers, strategies)
     configs(FAULTS, data.get("faults"), "faults", problems)
     if problems or plan is None:
         raise refusal(source, problems)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from loadlab.faults import FAULTS
 from loadlab.model.bounds import STRICT, Before, Bounds
 from loadlab.model.causes import Cause
 from loadlab.model.planned_fault import PlannedFault
+from loadlab.model.spelling import did_you_mean
 from loadlab.plan.members import Incompatible, build_server, build_strategy, configs
 from loadlab.plan.problems import Problem, checked, one_of
 
@@ -92,16 +93,15 @@ def faults_that_fit_nowhere(plan: Plan, servers: Iterable[Config], strategies: I
         reasons = [unfit(fault, server, strategy, plan) for server, strategy in every]
         if every and all(reasons):
             remedy = "; ".join(dict.fromkeys(filter(None, reasons)))
-            yield Problem(where=f"faults.{fault.name}", what="can be applied to no case of the plan", remedy=remedy)
+            yield Problem(where=f"faults.{fault.name}", what="cannot be applied to any case of the plan", remedy=remedy)
 
 
 def _read(plan: Plan, problems: list[Problem]) -> Iterator[PlannedFault]:
-    for entry in plan.faults if isinstance(plan.faults, list) else []:
-        when = _when(entry, problems)
+    for number, entry in enumerate(plan.faults if isinstance(plan.faults, list) else [], start=1):
+        when = _when(entry, number, problems)
         if when is None:
             continue
-        parameters = {key: value for key, value in entry.items() if key not in KEYS}
-        made = configs(FAULTS, {when.kind: parameters}, "faults", problems)
+        made = configs(FAULTS, {when.kind: _parameters(entry, when.kind, problems)}, "faults", problems)
         misplaced = list(_misplaced(FAULTS[when.kind], when))
         problems += misplaced
         lengths: Sequence[float | None] = (None,) if when.for_seconds is None else when.for_seconds
@@ -110,11 +110,31 @@ def _read(plan: Plan, problems: list[Problem]) -> Iterator[PlannedFault]:
             yield PlannedFault(config=config, at=at, seconds=seconds)
 
 
-def _when(entry: Mapping[str, Any], problems: list[Problem]) -> _When | None:
+def _parameters(entry: Mapping[str, Any], kind: str, problems: list[Problem]) -> dict[str, Any]:
+    """Those of the member that an entry gives. A key that neither the member nor each entry has is a problem."""
+    known = [field.name for field in fields(FAULTS[kind])]
+    found = {}
+    for key, value in entry.items():
+        if key in known:
+            found[key] = value
+        elif key not in KEYS:
+            keys = [*KEYS, *known]
+            remedy = did_you_mean(key, keys) or f"remove it; the keys here are {', '.join(keys)}"
+            problems.append(Problem(where=f"faults.{kind}.{key}", what="unknown key", remedy=remedy))
+    return found
+
+
+def _when(entry: Mapping[str, Any], number: int, problems: list[Problem]) -> _When | None:
     """When an entry wants its fault; None where it names none."""
-    kind = entry.get("kind")
-    where = f"faults.{kind}" if isinstance(kind, str) else "faults"
-    when: _When | None = checked(_When, {key: entry[key] for key in KEYS if key in entry}, where, problems)
+    kind = entry.get("kind", "")
+    where = f"faults.{kind}" if kind and isinstance(kind, str) else f"faults (entry {number})"
+    if not kind:
+        remedy = f"add kind; one of {', '.join(_at_an_instant())}"
+        problems.append(Problem(where=where, what="names no fault", remedy=remedy))
+    said = {"kind": kind, **{key: entry[key] for key in KEYS if key in entry}}
+    when: _When | None = checked(_When, said, where, problems)
+    if not kind:
+        return None
     if when is not None and when.kind not in FAULTS:
         problems.append(Problem(where=where, what="unknown fault", remedy=one_of(_at_an_instant(), when.kind)))
         return None

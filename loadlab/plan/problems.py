@@ -23,13 +23,17 @@ if TYPE_CHECKING:
 
 NOTHING: Final[Mapping[str, str]] = {}
 _READERS: Final[dict[type[Any], TypeAdapter[Any]]] = {}
-# How pydantic's words for a wrong kind of value are said to somebody who writes TOML.
+# pydantic's words for a wrong kind of value, as those who write TOML call them.
 KINDS: Final[Mapping[str, str]] = {
     "dict_type": "a table",
     "dataclass_type": "a table",
-    "list_type": "a list, such as [8]",
+    "list_type": "a list, in square brackets",
     "bool_type": "true or false",
     "string_type": "text in quotation marks",
+}
+# What to do about a key that is missing, where to add it is not the only way.
+REMEDIES: Final[Mapping[str, str]] = {
+    "project.settings": 'add it, such as settings = "mysite.settings", or use --settings',
 }
 EMPTY: Final = "give at least one value, or leave it out"
 # One of the members that a table has to name.
@@ -106,7 +110,7 @@ def _problem(detail: ErrorDetails, where: str, refused: Mapping[str, str], kind:
             return Problem(where=key, what="cannot be set", remedy=why)
         return Problem(where=key, what="unknown key", remedy=_meant(path, kind, file, in_table=bool(where)))
     if detail["type"].startswith("missing"):
-        return Problem(where=key, what="is missing", remedy=f"add it{_such_as(key)}")
+        return Problem(where=key, what="is missing", remedy=REMEDIES.get(key) or f"add it{_such_as(key)}")
     if detail["type"] == "too_short":
         return Problem(where=key, what="is empty", remedy=f"name one{_such_as(key)}" if key in SUCH_AS else EMPTY)
     if detail["type"] == "value_error":

@@ -7,7 +7,7 @@ One rule decides on digits, by size alone, so that a value has one spelling ever
 - from 100 on, none: 143, 12,346;
 - below 0.1, two significant digits, down to 0.001: 0.051, 0.0012.
 
-A measured figure keeps its zeros (`5.0`), a number that somebody has set loses them (`5 %`, `10 s`). Halves are rounded
+A measured figure keeps its zeros (`5.0`), a number that a user has set loses them (`5 %`, `10 s`). Halves are rounded
 away from zero. `assets/numbers.js` follows the same rule for axes and for samples that a browser receives unspelt.
 A figure that does not exist, or is not finite, is spelt as an en dash. `model/durations` spells how long something
 took, as projects need it too.

@@ -24,7 +24,7 @@ Flag = Annotated[bool, Bounds(description="true or false")]
 # For counting: one process, where several would share out the clients by chance, and clients that stay for longer than
 # they wait for a restart of the database.
 KEPT: Final[Mapping[str, Scalar]] = {"workers": 1, "keep_alive_seconds": 60}
-# The threads of an event loop's executor: what concurrent.futures takes where nobody names a number, up to 32. From
+# The threads of an event loop's executor: what concurrent.futures takes where no number is named, up to 32. From
 # Python 3.13 on, it asks for the CPUs that the process may use.
 _cpus: Final = getattr(os, "process_cpu_count", os.cpu_count)
 EXECUTOR_THREADS: Final = min(32, (_cpus() or 1) + 4)

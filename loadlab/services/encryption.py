@@ -2,7 +2,7 @@
 
 The programs are the system's, since the embedded ones are built without OpenSSL. The certificate is made by the
 `openssl` program, which such a PostgreSQL brings along (Debian's depends on it); a Python package for it would be one
-more dependency, of everybody, for what few plans ask for.
+more dependency for all users, and few plans need it.
 """
 
 from __future__ import annotations

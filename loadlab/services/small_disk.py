@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-PLENTY_BYTES: Final = 1 << 30  # what nobody uses is not there
+PLENTY_BYTES: Final = 1 << 30  # space that is not used takes no memory
 TAKE_SECONDS: Final = 0.01  # after which what was given back is taken
 
 # As <linux/mount.h> and <linux/sched.h> have them; the numbers of the calls are the same on every machine.

@@ -57,7 +57,7 @@ class Strategy(ABC):
     """Base of the family; the fields of a member are its parameters, validated as annotated.
 
     `proposed_by` says whose idea it is, `gives_up` what a project loses by it. `packages` are those that it needs in
-    the project's Python. `refused` are parameters that somebody may look for here in vain, each with the reason and
+    the project's Python. `refused` are parameters that a reader may look for here in vain, each with the reason and
     the remedy. `sweeps`: it closes what no thread can find again, so what the garbage collector closes before it is no
     sign of a leak. `service` is the section of libpq's service file that has to have the SCRAM keys of the project's
     role. `variants` are the rows of `loadlab behaviour` that it has under each server mode.

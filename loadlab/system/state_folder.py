@@ -24,7 +24,7 @@ def state_directory() -> Path:
     the home folder cannot be written, as in many containers, it is below the folder for temporary files.
 
     Raises:
-        EnvironmentFaultError: the folder belongs to somebody else, or none can be made.
+        EnvironmentFaultError: the folder belongs to another user, or none can be made.
     """
     refused: list[str] = []
     for path in _places():

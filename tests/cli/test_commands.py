@@ -86,6 +86,12 @@ def test_a_misspelt_plan_is_answered_with_the_names_there_are(here: InProcess) -
     ("arguments", "usage", "guess"),
     [
         (["plna"], "usage: loadlab ", "did you mean plan?"),
+        (
+            ["run", "--against", ""],
+            "usage: loadlab run ",
+            "argument --against: is empty; give a value, or leave it out",
+        ),
+        (["plan", ""], "usage: loadlab plan ", "argument PLAN: is empty; give a value, or leave it out"),
         (["run", "--lvie"], "usage: loadlab run ", "did you mean --live?"),
         (["report", "x", "--jsn"], "usage: loadlab report ", "did you mean --json?"),
         (["serve", "--driver", "psycpg2"], "usage: loadlab serve ", "did you mean psycopg2?"),
@@ -308,9 +314,10 @@ def test_an_impossible_age_is_a_usage_error_that_says_what_is_right(
         assert done.code == 2
         assert f"strategies.max_age.max_age: {fault} {right}" in done.stderr
     assert not (plan_file.parent / "run").exists()
-    done = here("serve", f"--max-age={age.strip(chr(34))}", "--port", 0)
+    option = age.strip('"')
+    done = here("serve", f"--max-age={option}", "--port", 0)
     assert done.code == 2
-    assert f"{fault} {right}" in done.stderr
+    assert (f"{fault} {right}" if option else "argument --max-age: is empty") in done.stderr
 
 
 @pytest.mark.parametrize("command", ["run", "serve"])

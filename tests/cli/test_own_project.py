@@ -225,7 +225,7 @@ def test_what_will_be_touched_is_said_first(migrated: Shop) -> None:
 @pytest.mark.parametrize(
     ("changes", "arguments", "message"),
     [
-        ({"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}, [], "--embedded runs the project on an empty"),
+        ({"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}, [], "on an empty PostgreSQL with --embedded"),
         ({"OPTIONS": {"pool": True}}, [], "Django refuses a pool together with a CONN_MAX_AGE other than 0"),
         ({}, ["--settings", "nowhere.settings"], "No module named 'nowhere'\nCheck --settings"),
         ({}, ["--settings", "shop"], "shop has no ROOT_URLCONF: it loads, and is not the settings of a project"),

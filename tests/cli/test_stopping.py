@@ -118,8 +118,7 @@ def test_a_run_that_is_stopped_while_postgresql_starts_leaves_nothing(loadlab: C
         run.popen.terminate()
         outcome = run.outcome()
     assert outcome.code == 143
-    said = "Nothing was measured. Fix this, then run the same command again."
-    assert outcome.stderr.splitlines()[-1] == said
+    assert outcome.stderr.splitlines()[-1] == "Nothing was measured."
     assert loadlab.processes() == []
     assert not (tmp_path / "run").exists()
 
@@ -227,5 +226,5 @@ def test_a_stop_while_a_module_is_imported_is_one_line_and_no_traceback(tmp_path
     assert done.returncode == {"SIGINT": 130, "SIGTERM": 143}[name]
     said, *more = done.stderr.splitlines()
     assert said == f"loadlab: Stopped by {name}."
-    assert more in ([], ["Nothing was measured. Fix this, then run the same command again."])
+    assert more in ([], ["Nothing was measured."])
     assert done.stdout == ""

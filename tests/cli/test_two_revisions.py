@@ -157,6 +157,16 @@ def test_a_plan_of_two_sides_says_which_difference_it_detects(here: InProcess, t
     assert "6 blocks and 1 comparison detect" in outcome.stdout
 
 
+def test_a_python_of_the_other_side_is_told_with_its_own_option(
+    here: InProcess, loadlab: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(STATE_VARIABLE, str(loadlab.state))
+    outcome = here("run", "--against-python", tmp_path / "none", "--out", tmp_path / "run", "--quiet")
+    assert outcome.code == 2
+    assert "is not a working interpreter" in outcome.stderr
+    assert outcome.stderr.endswith("Name one with --against-python.\n")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("more", "verdict"), [("time.sleep(0.05)", "worse"), ("str('as before')", "")])
 def test_a_slow_view_of_the_later_commit_is_found(

@@ -19,6 +19,6 @@ BENCHMARK = Path(__file__).resolve().parents[2] / "benchmarks" / "instructions.p
 
 
 def test_counting_adds_at_most_a_fiftieth_to_the_instructions_of_a_request() -> None:
-    command = [sys.executable, str(BENCHMARK), "--only", "sync", "--windows", "2", "--ours", "--goal", "1.02"]
+    command = [sys.executable, str(BENCHMARK), "--only", "sync", "--boots", "2", "--ours", "--kept", "--goal", "1.02"]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr

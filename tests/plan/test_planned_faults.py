@@ -64,6 +64,17 @@ def test_a_fault_that_ends_the_labs_sight_is_refused_for_every_trial() -> None:
     )
 
 
+def test_a_fault_that_fits_no_case_is_named_beside_other_problems() -> None:
+    said = problems('[[faults]]\nkind = "pooler_restart"\n', before='control = "gevent"\n')
+    for expected in ("control: 'gevent' is not", "faults.pooler_restart: cannot be applied to any case of the plan"):
+        assert sum(line.strip().startswith(expected) for line in said) == 1, (expected, said)
+
+
+def test_a_misspelt_key_of_a_fault_is_recognised() -> None:
+    (said,) = problems('[[faults]]\nkind = "backend_terminate"\nat_second = 1\n')
+    assert said.strip() == "faults.backend_terminate.at_second: unknown key (did you mean at_seconds?)"
+
+
 def test_all_problems_of_faults_are_reported_together() -> None:
     said = problems(
         RESTART
@@ -77,12 +88,12 @@ def test_all_problems_of_faults_are_reported_together() -> None:
     )
     for expected in (
         "blocks: should be greater than or equal to 1",
-        "faults.database_restart.how: unknown key",
+        "faults.database_restart.how: unknown key (remove it; the keys here are kind, at_seconds, for_seconds, mode)",
         "faults.database_restart.for_seconds: this fault has no end",
         "faults.added_latency: acts on whole trials and not at an instant",
         "faults.databse_restart: unknown fault (did you mean database_restart?",
-        "faults.kind: is missing",
-        "faults.at_seconds: should be greater than or equal to 0, not -1",
+        "faults (entry 5): names no fault (add kind; one of backend_terminate, ",
+        "faults (entry 5).at_seconds: should be greater than or equal to 0, not -1",
     ):
         assert sum(line.strip().startswith(expected) for line in said) == 1, (expected, said)
 
@@ -96,7 +107,7 @@ def test_a_fault_that_no_case_can_have_is_refused_with_what_it_needs(monkeypatch
     monkeypatch.setattr(FAULTS["database_restart"], "needs", ("pooler",))
     (said,) = problems(RESTART)
     assert said.strip() == (
-        "faults.database_restart: can be applied to no case of the plan"
+        "faults.database_restart: cannot be applied to any case of the plan"
         " (needs a pooler between the application and PostgreSQL: add the strategy pgbouncer)"
     )
 
@@ -116,7 +127,7 @@ def test_the_users_own_database_is_not_restarted() -> None:
     project = '[project]\nsettings = "mysite.settings"\n'
     scenario = f'scenarios = ["{__file__}"]\n'
     said = problems(project + RESTART, before=scenario + BEFORE)
-    assert "can be applied to no case" in said[0]
+    assert "cannot be applied to any case" in said[0]
     assert 'set database = "embedded" in [project]' in said[0]
 
 
@@ -137,4 +148,4 @@ def test_a_black_hole_is_refused_elsewhere_than_on_linux(monkeypatch: pytest.Mon
     assert any(case.fault for case in read_plan(plan(black_hole), "my.toml").cases)
     monkeypatch.setattr("sys.platform", "darwin")
     (said,) = problems(black_hole)
-    assert said.strip() == "faults.blackhole: can be applied to no case of the plan (needs Linux)"
+    assert said.strip() == "faults.blackhole: cannot be applied to any case of the plan (needs Linux)"

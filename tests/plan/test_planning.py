@@ -32,6 +32,14 @@ def faults_of(text: str) -> list[str]:
     return str(raised.value).splitlines()
 
 
+def test_limits_that_leave_no_connection_are_a_problem() -> None:
+    text = MINIMAL.format(age=0) + "[limits]\nmax_connections = 5\nreserved = 5\n"
+    (_, said) = faults_of(text)
+    assert said.strip() == (
+        "limits.reserved: 5 leave no connection of 5 to the project (lower it, or raise limits.max_connections)"
+    )
+
+
 def test_the_default_plan_covers_three_modes_three_ages_and_a_control() -> None:
     experiment = read_plan(DEFAULT_PLAN, "default")
     ids = [case.id for case in experiment.cases]

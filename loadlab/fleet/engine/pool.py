@@ -109,7 +109,7 @@ class PsycopgPool:
         self._agenda.at(now + self._sizes.max_idle, self._shrink)
 
     def asked_once(self, now: float) -> None:
-        """Grow for somebody who has to wait, and does not take part in the rest."""
+        """Grow for a client that has to wait, and does not take part in the rest."""
         if self._size < self._sizes.largest:
             self._grow(now)
 

@@ -112,7 +112,7 @@ class Open(User):
 
 
 def opened(user: type[User], pacer: Pacer) -> type[User]:
-    """A user class of somebody's own, paced by `pacer`."""
+    """A user class of a Locust file, paced by `pacer`."""
     return type(user.__name__, (Open, user), {"__module__": user.__module__, "pacer": pacer})
 
 

@@ -56,7 +56,7 @@ class KeepAliveOption(User):
 
 
 def with_keep_alive_option(user: type[User]) -> type[User]:
-    """A user class of somebody's own, made to obey the option as well."""
+    """A user class of a Locust file, made to obey the option as well."""
     if issubclass(user, KeepAliveOption):
         return user
     return type(user.__name__, (KeepAliveOption, user), {"__module__": user.__module__})

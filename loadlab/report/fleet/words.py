@@ -54,7 +54,7 @@ CAVEATS: Final[Mapping[FleetCaveatKind, str]] = {
     ),
     "closed_loop": (
         "The application was measured under a closed loop, whose users wait for their answers. Hold times are those of"
-        " that load; traffic here arrives at random, whatever the answers take."
+        " that load; traffic here arrives at random, however long the answers take."
     ),
     "few_repeats": (
         "Bands come from {repeats} simulations: another one falls within a band with a probability of {coverage}."
