@@ -6,7 +6,7 @@ import importlib.util
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from holding_project import command, gunicorn, holding_project, later
@@ -37,6 +37,10 @@ UWSGI: Final = [
 ]
 NEEDS_UWSGI: Final = pytest.mark.skipif(importlib.util.find_spec("pyuwsgi") is None, reason="pyuwsgi is not installed")
 GEVENT: Final = gunicorn("--worker-class", "gevent")
+UVICORN: Final = [
+    *("-m", "uvicorn", "--factory", "django.core.asgi:get_asgi_application"),
+    *("--host", LOOPBACK, "--port", "{port}"),
+]
 
 
 @pytest.mark.parametrize("argv", [PRELOADED, pytest.param(UWSGI, marks=[NEEDS_UWSGI, pytest.mark.slow])])
@@ -128,6 +132,21 @@ def test_a_pool_counts_on_connections_that_were_lost_and_collected(lab: Lab, tmp
         project.await_open(0)
         assert ClientPool(project.port, 1, keep_alive=False).ask("/one/") == 1
         assert "PoolTimeout" in project.log()
+
+
+@pytest.mark.parametrize(
+    ("pool", "name"),
+    [
+        (False, "streaming_response"),
+        pytest.param({"min_size": 0, "max_size": 4}, "lent_by_pool_and_lost", marks=pytest.mark.slow),
+    ],
+)
+def test_a_stream_that_fails_over_asgi_leaves_its_connection(lab: Lab, tmp_path: Path, pool: Any, name: str) -> None:
+    """Django neither closes the response nor sends request_finished."""
+    with holding_project(lab, tmp_path, UVICORN, max_age=0, pool=pool, HOLDING_KEEPS_GARBAGE="1") as project:
+        assert ClientPool(project.port, 1, keep_alive=False).ask("/failing-stream/", EACH) == EACH
+        cause = project.await_causes(**{name: EACH})[name]
+        assert cause.openers == (("failing-stream/", EACH),)
 
 
 @pytest.mark.slow

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.db import connection, connections, transaction
 from django.db.utils import ConnectionHandler
-from django.http import HttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.urls import path
 
 from holding.asking import ask
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from django.http import HttpRequest
 
 KEPT: Final[list[Any]] = []  # as a debug tool keeps what it has seen
@@ -71,6 +73,16 @@ def job(request: HttpRequest) -> HttpResponse:
     return HttpResponse("done")
 
 
+def _rows() -> Iterator[str]:
+    ask()
+    yield "a row\n"
+    raise ValueError("a bad row")
+
+
+def failing_stream(request: HttpRequest) -> StreamingHttpResponse:
+    return StreamingHttpResponse(_rows())
+
+
 def collected(request: HttpRequest) -> HttpResponse:
     return HttpResponse(str(gc.collect()))
 
@@ -96,6 +108,7 @@ urlpatterns = [
     path("another-handler/", another_handler),
     path("refreshed/", refreshed),
     path("job/", job),
+    path("failing-stream/", failing_stream),
     path("collected/", collected),
     path("waits/", waits),
     path("go-on/", go_on),
