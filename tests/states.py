@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from loadlab.system.state_folder import state_directory
+import pytest
+
+from loadlab.system.state_folder import STATE_VARIABLE, state_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +33,14 @@ def separate_state() -> Iterator[Path]:
         yield state
     finally:
         shutil.rmtree(state, ignore_errors=True)
+
+
+@contextmanager
+def state_in_use() -> Iterator[Path]:
+    """The same, and what this very process starts goes there."""
+    with separate_state() as state, pytest.MonkeyPatch.context() as patch:
+        patch.setenv(STATE_VARIABLE, str(state))
+        yield state
 
 
 def _shared(usual: Path) -> Iterator[Path]:

@@ -54,9 +54,9 @@ class _Reading:
     def __init__(self, directory: Path) -> None:
         self.ended: list[EndedConnection] = []
         self.servers: dict[int, str] = {}  # the modes of those that serve, by process
-        self._open: list[OpenConnection] = []
-        # Processes that have inherited a connection, by its backend.
-        self._heirs: dict[int, list[int]] = defaultdict(list)
+        self._open: list[tuple[OpenConnection, int]] = []  # each with the time at which it was begun
+        # Processes that have inherited a connection, and when each first used it, by its alias and backend.
+        self._heirs: dict[tuple[str, int], list[tuple[int, int]]] = defaultdict(list)
         for path, file in live_files(directory, LEDGERS):
             # The next scrape sets aside what is none.
             with suppress(ValueError, IndexError, DamagedError):
@@ -70,11 +70,12 @@ class _Reading:
         for row in content.rows():
             state = row[layout.STATE]
             if state == layout.OPEN:
-                self._open.append(_connection(row, content, process, now_ns))
+                self._open.append((_connection(row, content, process, now_ns), row[layout.STARTED_NS]))
             elif not content.has_holders:
                 continue
             elif state == layout.INHERITED:
-                self._heirs[row[layout.BACKEND]].append(process)
+                key = content.aliases[row[layout.ALIAS]], row[layout.BACKEND]
+                self._heirs[key].append((process, row[layout.STARTED_NS]))
             elif state >= layout.CLOSED and row[layout.BACKEND]:
                 last[row[layout.ALIAS]] = max(row, last.get(row[layout.ALIAS], row), key=_closed_ns)
         self.ended += [
@@ -83,10 +84,13 @@ class _Reading:
 
     def open(self) -> list[OpenConnection]:
         """Each connection that is open, in no order."""
-        heirs = self._heirs
-        return [
-            replace(one, shared_with=tuple(heirs[one.backend])) if one.backend in heirs else one for one in self._open
-        ]
+        return [self._with_heirs(one, begun_ns) for one, begun_ns in self._open]
+
+    def _with_heirs(self, one: OpenConnection, begun_ns: int) -> OpenConnection:
+        """What was inherited before it was begun is an earlier one, whose number the database has given it anew."""
+        heirs = self._heirs.get((one.alias, one.backend), ())
+        sharing = tuple(process for process, used_ns in heirs if used_ns >= begun_ns)
+        return replace(one, shared_with=sharing) if sharing else one
 
 
 def _closed_ns(row: memoryview) -> int:

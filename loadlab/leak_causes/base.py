@@ -111,7 +111,7 @@ def more_than_spare(found: Iterable[OpenConnection]) -> Connections:
     """All found, or () where no more than one a process has lasted for JUST_SECONDS: a fix may be about to close it."""
     all_found = tuple(found)
     lasting = [one for one in all_found if one.used_seconds is None or one.used_seconds >= JUST_SECONDS]
-    return all_found if len(lasting) > len({one.process for one in all_found}) else ()
+    return all_found if len(lasting) > len({one.owner for one in all_found}) else ()
 
 
 def share(listing: Listing, found: Connections, *, one: str, more: str) -> str:

@@ -26,7 +26,7 @@ class ManyProcesses(LeakCause):
         return living if listing.limit and len(living) >= NEARLY * listing.limit else ()
 
     def sentence(self, listing: Listing, found: Connections) -> str:
-        each = Counter(one.process for one in found)
+        each = Counter(one.owner for one in found)
         others = len(listing.connections) - len(found)
         beside = f", and {others} others are open" if others else ""
         return (

@@ -20,8 +20,8 @@ class OpenedBeforeFork(LeakCause):
         return tuple(one for one in ours(listing) if one.shared_with)
 
     def sentence(self, listing: Listing, found: Connections) -> str:
-        parents = len({one.process for one in found})
-        children = len({process for one in found for process in one.shared_with})
+        parents = len({one.owner for one in found})
+        children = len({(one.host, process) for one in found for process in one.shared_with})
         said = share(listing, found, one="was opened", more="were opened")
         by = (
             f"process {found[0].process} before it forked"

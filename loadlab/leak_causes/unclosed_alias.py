@@ -67,7 +67,7 @@ def _outlives(listing: Listing, one: OpenConnection) -> bool:
 def _serves_in_others(listing: Listing, one: OpenConnection) -> bool:
     """Whether requests come in other threads than its own, so that none finds it."""
     return listing.server in SERVE_IN_OTHERS or any(
-        other.process == one.process
+        other.owner == one.owner
         and other.thread != one.thread
         and other.used_by is not None
         and other.used_by.kind == "request"

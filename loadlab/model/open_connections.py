@@ -81,6 +81,11 @@ class OpenConnection:
     session: Session | None = None
 
     @property
+    def owner(self) -> tuple[str, int]:
+        """Its process, told from those of other machines: in containers, many have the same numbers."""
+        return self.host, self.process
+
+    @property
     def idle_in_transaction(self) -> bool:
         """Whether it keeps a transaction open and does nothing in it; False where the database was not asked."""
         return self.session is not None and self.session.state.startswith(IDLE_IN_TRANSACTION)

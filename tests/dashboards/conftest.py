@@ -6,12 +6,11 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
-from states import separate_state
+from states import state_in_use
 
 from dashboards.evidence.recording import Recording
 from dashboards.evidence.replay import replayed
 from loadlab.system.processes import Register
-from loadlab.system.state_folder import STATE_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,8 +26,7 @@ def own_state() -> Iterator[Path]:
     for program in ("prometheus", "promtool"):
         if shutil.which(program) is None:
             pytest.skip(f"there is no {program} on this machine")
-    with separate_state() as state, pytest.MonkeyPatch.context() as patch:
-        patch.setenv(STATE_VARIABLE, str(state))
+    with state_in_use() as state:
         yield state
 
 

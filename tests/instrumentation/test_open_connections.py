@@ -14,6 +14,7 @@ import pytest
 from loadlab.instrumentation import layout
 from loadlab.instrumentation.ledger import Ledger
 from loadlab.instrumentation.open_connections import listing_of, open_connections
+from loadlab.model.metrics import CloseReason
 from loadlab.system.processes import UNPRIVILEGED
 
 if TYPE_CHECKING:
@@ -353,3 +354,31 @@ def test_a_ledger_with_an_impossible_row_keeps_no_other_from_being_listed(ledger
         file.seek(layout.ROWS_OFFSET + layout.ALIAS * layout.CELL_BYTES)
         file.write((1 << 40).to_bytes(8, "little"))
     assert len(open_connections(ledgers)) == 1
+
+
+def test_a_number_that_the_database_gives_anew_is_not_shared_with_those_who_inherited_it(ledgers: Path) -> None:
+    parent, child = Ledger(ledgers), Ledger(ledgers)
+    rows = []
+    for alias in ("default", "archive"):
+        rows.append(parent.connecting(alias))
+        rows[-1].opened()
+        rows[-1].held(77, (8, 0), 0)
+    child.inherited("default", 77)
+    shared = {one.alias: one.shared_with for one in open_connections(ledgers)}
+    assert shared == {"default": (os.getpid(),), "archive": ()}
+    rows[0].closed(CloseReason.EXPLICIT)
+    later = parent.connecting("default")
+    later.opened()
+    later.held(77, (8, 0), 0)
+    assert [one.shared_with for one in open_connections(ledgers)] == [(), ()]
+
+
+def test_the_last_closed_connection_of_each_alias_is_told(ledgers: Path) -> None:
+    ledger = Ledger(ledgers)
+    rows = [ledger.connecting(alias) for alias in ("default", "default", "archive", "default")]
+    for number, row in enumerate(rows):
+        row.opened()
+        row.held(70 + number, (8, 0), 0)
+    for row in (rows[1], rows[2], rows[0]):
+        row.closed(CloseReason.MAX_AGE)
+    assert {(one.alias, one.backend) for one in listing_of(ledgers, {}).ended} == {("default", 70), ("archive", 72)}

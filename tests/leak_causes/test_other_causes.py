@@ -162,5 +162,13 @@ def test_many_live_threads_are_no_leak_and_the_verdict_has_the_arithmetic() -> N
     assert named(listing(*live)) == ()
 
 
+def test_processes_of_two_hosts_with_the_same_numbers_are_told_apart() -> None:
+    hosts = [connections(45, Holder.IDLE, process=7, host=host, **MAIN) for host in ("web-1", "web-2")]
+    assert "up to 45 in each of 2 processes" in verdict(listing(*hosts, limit=97))
+    ended = [connections(1, thread_name="mails-*", opened_by=OUTSIDE, process=7, host=host) for host in ("a", "b")]
+    assert named(listing(*ended)) == ()  # one of each process may be about to close
+    assert len(named(listing(ended[0], ended[0]))) == 1
+
+
 def test_an_apart_connection_of_a_request_is_not_a_request_s_own_leak() -> None:
     assert the_cause(Holder.IDLE, 5, apart=True, opened_by=SHOP) is None

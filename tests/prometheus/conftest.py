@@ -6,9 +6,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
-from states import separate_state
-
-from loadlab.system.state_folder import STATE_VARIABLE
+from states import state_in_use
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +32,5 @@ def promtool() -> str:
 @pytest.fixture(scope="module")
 def own_state() -> Iterator[Path]:
     """What this very process starts goes there, while the module's tests last."""
-    with separate_state() as state, pytest.MonkeyPatch.context() as patch:
-        patch.setenv(STATE_VARIABLE, str(state))
+    with state_in_use() as state:
         yield state
