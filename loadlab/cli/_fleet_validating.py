@@ -138,7 +138,10 @@ def _calibrated(servers: Sequence[str], folder: Path, arguments: argparse.Namesp
     try:
         found = msgspec.json.decode(path.read_bytes(), type=dict[str, Application])
     except (OSError, msgspec.MsgspecError) as error:
-        raise UsageError(f"--calibration {arguments.calibration}: {path} cannot be read: {error}") from error
+        why = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(
+            f"{path} cannot be read: {why}. Name the folder that an earlier validation has left with --calibration."
+        ) from error
     if lacking := [name for name in servers if name not in found]:
         raise UsageError(f"--calibration {arguments.calibration} does not know {numbers.listed(lacking)}.")
     return {name: found[name] for name in servers}
@@ -172,7 +175,8 @@ def _read(path: Path) -> Validation:
     try:
         return read_validation(path.read_text(encoding="utf-8"), str(path))
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"The record {path} cannot be read: {error}") from error
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise UsageError(f"The record {path} cannot be read: {why}. Name one that --validate has written.") from error
 
 
 def _published(validation: Validation, arguments: argparse.Namespace) -> int:

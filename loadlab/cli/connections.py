@@ -172,4 +172,5 @@ def _of_folder(name: str) -> Listing:
     except FileNotFoundError as error:
         raise UsageError(f"{folder} does not exist. Name the folder of LOADLAB['LEDGER_DIR'].") from error
     except OSError as error:
-        raise EnvironmentFaultError(f"{folder} cannot be read: {error.strerror}.") from error
+        what = f"{folder} cannot be read: {error.strerror}. Run this as the user of the site."
+        raise EnvironmentFaultError(what) from error

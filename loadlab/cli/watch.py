@@ -80,6 +80,8 @@ def execute(arguments: argparse.Namespace) -> int:
     require_address("--metrics", arguments.metrics, allow_remote=arguments.allow_remote)
     if not is_pause(arguments.every):
         raise UsageError(NO_PAUSE)
+    if arguments.seconds is not None and not arguments.seconds >= 0:
+        raise UsageError("--seconds must be 0 or more.")
     if arguments.threads is not None and arguments.threads < 1:
         raise UsageError("--threads must be 1 or more.")
     begun = datetime.now(UTC).isoformat()

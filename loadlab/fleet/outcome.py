@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from loadlab.fleet.bands import band, over_time, times
-from loadlab.fleet.engine.simulate import engine_for, simulate
+from loadlab.fleet.engine.simulate import engine_for
 from loadlab.fleet.limits import caveats_of, utilisation
 from loadlab.fleet.repeating import SimulationInputs, generator, repeated
 from loadlab.model.fleet_outcome import AfterMoment, FleetOutcome, Moment
@@ -63,10 +63,10 @@ def outcome(  # noqa: PLR0913  what a simulation needs, and how often
         UsageError: this strategy cannot be simulated there.
     """
     at = instants(scene.rates.seconds)
-    simulation = SimulationInputs(keeping=keeping, application=application, scene=scene, at=at)
-    made = [_repeat(ran, at) for ran in repeated(simulation, repeats, seed)]
+    inputs = SimulationInputs(keeping=keeping, application=application, scene=scene, at=at)
+    made = [_repeat(ran, at) for ran in repeated(inputs, repeats, seed)]
     engine = engine_for(keeping, application, scene)
-    found = _figures(keeping, application, scene, at, made)
+    found = _figures(inputs, made)
     found = replace(
         found,
         engine=engine.name,
@@ -76,23 +76,22 @@ def outcome(  # noqa: PLR0913  what a simulation needs, and how often
         busy_threads=utilisation(keeping, application, scene, found.opens_per_request.middle),
     )
     if not found.fits:
-        found = replace(found, needed=_needed(keeping, application, scene, at, seed))
+        found = replace(found, needed=_needed(inputs, seed))
     elif not found.needed and found.opens_per_second.high:
         found = replace(found, needed=1)  # it was open between two samples
     return replace(found, caveats=caveats_of(found, application, scene))
 
 
-def _figures(
-    keeping: Keeping, application: Application, scene: Scene, at: Numbers, made: Sequence[_Repeat]
-) -> FleetOutcome:
+def _figures(inputs: SimulationInputs, made: Sequence[_Repeat]) -> FleetOutcome:
     """All that follows from the simulations alone."""
-    ran, seconds = [one.simulated for one in made], scene.rates.seconds
+    application, at = inputs.application, inputs.at
+    ran, seconds = [one.simulated for one in made], inputs.scene.rates.seconds
     opens = band([one.opened[-1] / seconds for one in ran])
     most = band([float(one.open.max()) for one in made])
     refused = band([one.refused for one in ran])
     peak = _opens_peak(at, seconds, made)
     return FleetOutcome(
-        keeping=keeping,
+        keeping=inputs.keeping,
         engine="by_opening",
         engine_because="",
         sampled_hosts=None,
@@ -118,7 +117,7 @@ def _figures(
         database_cores_peak=times(peak, application.database_cpu_per_connect),
         app_cores=times(band([one.client_opened / seconds for one in ran]), application.app_cpu_per_connect),
         idle_bytes=times(most, application.idle_backend_bytes),
-        free=scene.database.free,
+        free=inputs.scene.database.free,
         needed=int(most.high),
         fits=refused.high == 0,
         open_over_time=_over_time(at, [one.open for one in made]),
@@ -142,16 +141,17 @@ def without_limit(scene: Scene) -> Scene:
     return limited(scene, NO_LIMIT)
 
 
-def _needed(keeping: Keeping, application: Application, scene: Scene, at: Numbers, seed: int) -> int:
+def _needed(inputs: SimulationInputs, seed: int) -> int:
     """How many connections would have been enough: the most that were open, or more where that was between samples."""
-    without = without_limit(scene)
-    ran = simulate(keeping, application, without, at, generator(seed, 0))
+    scene = inputs.scene
+    ran = replace(inputs, scene=without_limit(scene)).run(generator(seed, 0))
     needed = int(ran.open.max())
     if ran.refused:  # by PgBouncer: more connections of PostgreSQL change nothing
         return needed
     needed = max(needed, scene.database.free + 1)
-    if engine_for(keeping, application, scene).exact:
-        while simulate(keeping, application, limited(scene, needed), at[[0, -1]], generator(seed, 0)).refused:
+    if engine_for(inputs.keeping, inputs.application, scene).exact:
+        ends = replace(inputs, at=inputs.at[[0, -1]])
+        while replace(ends, scene=limited(scene, needed)).run(generator(seed, 0)).refused:
             needed += max(1, needed // MORE)
     return needed
 

@@ -19,7 +19,6 @@ import psycopg2
 from loadlab import __version__
 from loadlab.lab.contents import code_digest, file_digest, python_files
 from loadlab.lab.machine_load import load_before_start
-from loadlab.lab.suitability import notes
 from loadlab.lab.versions import LOAD, installed, program_versions, target_packages
 from loadlab.model.findings import PROJECT
 from loadlab.model.project_notes import NOTES, ProjectNote
@@ -63,7 +62,7 @@ def environment(lab: Lab) -> dict[str, dict[str, Scalar]]:
     return {
         "loadlab": _loadlab(),
         "machine": _machine(),
-        **_project(project),
+        **_project(lab),
         **_against(lab),
         "versions": _versions(plan, project),
         "PostgreSQL": _postgresql(plan, project, lab.database, lab.cursor),
@@ -188,20 +187,22 @@ def _cpu_name() -> str:
     return platform.processor() or "unknown"
 
 
-def _project(project: Project) -> dict[str, dict[str, Scalar]]:
+def _project(lab: Lab) -> dict[str, dict[str, Scalar]]:
     """A project of the user's own; loadlab's sample app needs no section."""
+    project = lab.project
     if project.info is None:
         return {}
     facts: dict[str, Scalar] = {"settings": project.settings, "python": project.info.python, "engine": project.engine}
     if project.folder is not None:
         facts["Python files"] = python_files(project.folder)
-    said: dict[str, Scalar] = {str(code): text for code, text in notes(project).items()}
+    said: dict[str, Scalar] = {str(code): text for code, text in lab.notes.items()}
     return {PROJECT: facts, NOTES: said} if said else {PROJECT: facts}
 
 
 def _versions(plan: Plan, project: Project) -> dict[str, Scalar]:
-    """The lab's packages; for a project's own Python, those that are installed there go before."""
-    versions: dict[str, Scalar] = {**installed((*target_packages(), *LOAD))}
+    """Of what the target runs on, in its own Python, and of what loads it."""
+    here = LOAD if project.info else (*target_packages(), *LOAD)
+    versions: dict[str, Scalar] = {**installed(here)}
     versions[GARBAGE] = project.info.gc_threshold if project.info else ", ".join(map(str, gc.get_threshold()))
     versions |= program_versions(plan.servers)
     if any(build_strategy(strategy).pooling() for strategy in chosen_strategies(plan)):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from loadlab.load.generator.contract import LoadResult
+    from loadlab.model.schedule import Schedule, Step
 
 ANSWER_SECONDS: Final = 30.0
 BAD_REQUEST: Final = 400
@@ -30,6 +31,12 @@ SSL_REDIRECT: Final = (
 def nothing_succeeded(result: LoadResult | None) -> bool:
     """Whether the load was driven, and each of its requests failed or had no answer."""
     return result is not None and not result.lost and all(result.requests.failed)
+
+
+def first_of_its_side(step: Step, planned: Schedule) -> bool:
+    """Whether no earlier trial of the run is of the same side of it."""
+    side = planned.cases[step.case].side
+    return all(planned.cases[one.case].side != side for one in planned.steps if one.order < step.order)
 
 
 def explanation(url: str, result: LoadResult, *, ssl_redirect: bool = False, log: Path | None = None) -> str:

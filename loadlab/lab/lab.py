@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from loadlab.judges.postgresql import PostgreSQL
 from loadlab.lab.project import Project
+from loadlab.lab.suitability import notes_of_sides
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from loadlab.lab.observer import Observer
     from loadlab.lab.sides import Side
     from loadlab.model.plan import Plan
+    from loadlab.model.project_notes import ProjectNote
     from loadlab.services.database import Database
     from loadlab.store.progress import Event
     from loadlab.system.processes import Register
@@ -48,6 +50,11 @@ class Lab:
         """The same lab as one side of the run has it: with its project, and its database where it has its own."""
         other = self.others.get(side)
         return self if other is None else replace(self, project=other.project, own_database=other.database)
+
+    @property
+    def notes(self) -> dict[ProjectNote, str]:
+        """What a reader of the results should know of the project, on either side."""
+        return notes_of_sides(self.project, {name: side.project for name, side in self.others.items()})
 
     @property
     def scratch(self) -> Path:

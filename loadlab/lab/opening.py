@@ -11,7 +11,7 @@ from loadlab.lab.generator import Generator
 from loadlab.lab.lab import Lab
 from loadlab.lab.observer import Observer
 from loadlab.lab.sides import suitable_sides, told_of
-from loadlab.lab.suitability import notes, other_databases
+from loadlab.lab.suitability import other_databases
 from loadlab.lab.tables import make_ready
 from loadlab.scrape import require_address, token_of
 from loadlab.services.embedded import TARGET, embedded
@@ -98,7 +98,7 @@ def _prepare(lab: Lab, database: Database, listener: Listener) -> None:
     for remark in [
         *_touched(lab.plan, database),
         *other_databases(lab.project),
-        *notes(lab.project).values(),
+        *lab.notes.values(),
         *_of_others(lab),
     ]:
         listener.notice(remark)

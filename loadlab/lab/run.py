@@ -14,6 +14,7 @@ from loadlab.errors import EnvironmentFaultError, IncompleteError, StoppedError,
 from loadlab.lab.environment import environment, environment_of_external
 from loadlab.lab.fixture import postgres_fixture
 from loadlab.lab.holding import measured_holding
+from loadlab.lab.hopeless import first_of_its_side
 from loadlab.lab.journal import Journal
 from loadlab.lab.keys import require_keys
 from loadlab.lab.machine_load import busy, load_before_start
@@ -170,7 +171,7 @@ class _Session:
                 self.journal.step_begins(step, target.ledgers(step))
                 trial = run_trial(case, step, lab, target, following)
                 if why := lab.explanations.get(step.order):
-                    _nothing_succeeded(self.folder, case, why, self.journal, first=step.order == 0)
+                    _nothing_succeeded(self.folder, step, why, self.journal, self.planned)
                 return trial
 
             survival = Survival(lab=lab, target=target, measure=measured)
@@ -221,18 +222,22 @@ class _Session:
             yield replace(lab, follow=self.journal.write), target
 
 
-def _nothing_succeeded(folder: RunFolder, case: Case, why: str, listener: Listener, *, first: bool) -> None:
-    """Stop a run whose first trial came to nothing: all others would, and a report of failures is no help."""
+def _nothing_succeeded(folder: RunFolder, step: Step, why: str, listener: Listener, planned: Schedule) -> None:
+    """Stop a run whose first trial of a side came to nothing: all others would, and a report of failures is no help."""
+    case = planned.cases[step.case]
     if expects_failures(case.scenario):
         return
-    if first:
-        fault = EnvironmentFaultError(f"No request of the first trial succeeded ({case.id}). {why}")
-        fault.add_note(
-            f"Fix it, then: {folder.continuation().command(folder.path)} (where all requests are meant to fail, say"
-            " EXPECT_FAILURES = True in the Locust file)."
-        )
-        raise fault
-    listener.notice(f"No request succeeded ({case.id}). {why}")
+    if not first_of_its_side(step, planned):
+        listener.notice(f"No request succeeded ({case.id}). {why}")
+        return
+    of_side = "" if case.is_this_side else f" of {case.side}"
+    fault = EnvironmentFaultError(f"No request of the first trial{of_side} succeeded ({case.id}). {why}")
+    # The other side's commit is settled, and so is the code of trials that are kept.
+    again = "start a new run" if step.order or of_side else folder.continuation().command(folder.path)
+    both = "Both sides get the same requests. " if of_side else ""
+    meant = "where all requests are meant to fail, say EXPECT_FAILURES = True in the Locust file"
+    fault.add_note(f"{both}Fix it, then: {again} ({meant}).")
+    raise fault
 
 
 def _check_locustfiles(planned: Schedule, plan: Plan, generator: Generator) -> None:

@@ -241,6 +241,17 @@ def notes(project: Project) -> dict[ProjectNote, str]:
     return {code: text.format(uncounted=", ".join(uncounted)) for code, text in REMARKS.items() if holds[code]}
 
 
+def notes_of_sides(this: Project, others: Mapping[str, Project]) -> dict[ProjectNote, str]:
+    """The remarks that hold of a run's sides; one that holds of a single side of several names that side."""
+    found = notes(this)
+    for name, other in others.items():
+        theirs = notes(other)
+        alone = {code: f"On the side {name} only: {text}" for code, text in theirs.items() if code not in found}
+        found = {code: text if code in theirs else f"On this side only: {text}" for code, text in found.items()}
+        found |= alone
+    return found
+
+
 def require_alone(judge: PostgreSQL, name: str) -> None:
     """Make sure that the database has no other users: PostgreSQL would count their connections with the target's.
 

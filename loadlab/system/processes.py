@@ -248,6 +248,9 @@ def clear_leftovers(labs: Path) -> list[int]:
     """End what dead labs have left running and remove their folders; returns the pids that had to be ended."""
     ended: list[int] = []
     for folder in labs.iterdir():
+        if _never_born(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+            continue
         lock = _dead_lab(folder)
         if lock is None:
             continue
@@ -256,6 +259,12 @@ def clear_leftovers(labs: Path) -> list[int]:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(lock)
     return ended
+
+
+def _never_born(folder: Path) -> bool:
+    """Whether the folder's lab ended before it had its lock: its name begins with the pid."""
+    pid = folder.name.partition("-")[0]
+    return not (folder / "lock").exists() and pid.isdigit() and not psutil.pid_exists(int(pid))
 
 
 def _dead_lab(folder: Path) -> int | None:

@@ -145,6 +145,7 @@ def test_the_gates_of_a_watch_decide_its_exit_code(  # noqa: PLR0913, PLR0917  t
         (["--metrics", "http://127.0.0.1:1/metrics", "--token", "env:NONESUCH"], 2, "NONESUCH is not set"),
         (["--metrics", "http://127.0.0.1:1/metrics", "--every", "0"], 2, "--every"),
         (["--metrics", "http://127.0.0.1:1/metrics", "--every", "nan"], 2, "--every"),
+        (["--metrics", "http://127.0.0.1:1/metrics", "--seconds", "-4"], 2, "--seconds must be 0 or more."),
         (["--metrics", "http://me:canary@127.0.0.1:1/metrics"], 2, "holds a user name or a password"),
         (["--metrics", "http://me:canary@/metrics"], 2, "is not an http:// or https:// URL"),
     ],

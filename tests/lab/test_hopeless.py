@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from answering import answering
 from every import every
 
-from loadlab.lab.hopeless import SSL_REDIRECT, explanation, first_error, nothing_succeeded
+from loadlab.lab.hopeless import SSL_REDIRECT, explanation, first_error, first_of_its_side, nothing_succeeded
 from loadlab.load.generator.contract import NO_RESULT, LoadResult
 from loadlab.model.requests import Requests
+from loadlab.model.schedule import Schedule, Step
+from loadlab.plan.experiment import read_plan
 from loadlab.settings_override.configuration import FIRST_ERROR
 from loadlab.system.ports import free_port
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+SIDES: Final = """
+blocks = 2
+[servers.sync]
+[strategies.max_age]
+max_age = [60]
+[against]
+driver = "psycopg"
+"""
 
 
 def failing(failed: tuple[float, ...]) -> LoadResult:
@@ -31,6 +43,15 @@ def test_nothing_succeeded_if_no_request_did(failed: tuple[float, ...], *, nothi
 def test_a_generator_that_broke_says_nothing_of_the_site() -> None:
     assert not nothing_succeeded(None)
     assert not nothing_succeeded(replace(NO_RESULT, lost=("load process 1 of 2 was killed",)))
+
+
+def test_the_first_trial_of_each_side_has_to_succeed() -> None:
+    """A side that fails from its first request is told at once, and not after all blocks."""
+    experiment = read_plan(SIDES, "plan")
+    order = [(0, 0), (0, 1), (0, 2), (1, 2), (1, 0), (1, 1)]  # case 1 is case 0 once more, case 2 the other side
+    steps = [Step(order=number, block=block, case=case) for number, (block, case) in enumerate(order)]
+    planned = Schedule(id="run", started="", version="", cases=experiment.cases, steps=steps)
+    assert [first_of_its_side(step, planned) for step in steps] == [True, False, True, False, False, False]
 
 
 def test_a_logs_first_error_is_shown_without_foreign_frames_or_passwords(tmp_path: Path) -> None:

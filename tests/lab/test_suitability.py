@@ -10,7 +10,7 @@ import pytest
 from loadlab.errors import UsageError
 from loadlab.lab.inspection import Alias, ProjectInfo
 from loadlab.lab.project import Project
-from loadlab.lab.suitability import other_databases, require_suitable
+from loadlab.lab.suitability import notes_of_sides, other_databases, require_suitable
 from loadlab.plan.experiment import read_plan
 
 if TYPE_CHECKING:
@@ -91,6 +91,19 @@ def test_an_embedded_database_stands_in_for_no_postgis(tmp_path: Path) -> None:
     spatial = with_alias("places", engine="django.contrib.gis.db.backends.spatialite", vendor="sqlite")
     with pytest.raises(UsageError, match="needs PostGIS for places"):
         require_suitable(spatial, plan_of(tmp_path))
+
+
+def test_a_remark_on_one_side_of_a_run_names_the_side() -> None:
+    """Such as settings of development on the other side: DEBUG alone makes it slower."""
+    plain = project("psycopg")
+    assert plain.info is not None
+    debugging = replace(plain, info=replace(plain.info, debug=True))
+    (both,) = notes_of_sides(debugging, {"main": debugging}).values()
+    assert both.startswith("DEBUG is on")
+    (theirs,) = notes_of_sides(plain, {"main": debugging}).values()
+    assert theirs.startswith("On the side main only: DEBUG is on")
+    (ours,) = notes_of_sides(debugging, {"main": plain}).values()
+    assert ours.startswith("On this side only: DEBUG is on")
 
 
 def test_remote_databases_of_every_alias_need_leave(tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ UWSGI: Final = [
 ]
 NEEDS_UWSGI: Final = pytest.mark.skipif(importlib.util.find_spec("pyuwsgi") is None, reason="pyuwsgi is not installed")
 GEVENT: Final = gunicorn("--worker-class", "gevent")
+ON_EXIT: Final = "loadlab.fixes.close_on_thread_exit.CloseOnThreadExit"
 UVICORN: Final = [
     *("-m", "uvicorn", "--factory", "django.core.asgi:get_asgi_application"),
     *("--host", LOOPBACK, "--port", "{port}"),
@@ -147,6 +148,14 @@ def test_a_stream_that_fails_over_asgi_leaves_its_connection(lab: Lab, tmp_path:
         assert ClientPool(project.port, 1, keep_alive=False).ask("/failing-stream/", EACH) == EACH
         cause = project.await_causes(**{name: EACH})[name]
         assert cause.openers == (("failing-stream/", EACH),)
+
+
+def test_with_a_fix_a_stream_that_fails_gives_its_slot_of_a_pool_back(lab: Lab, tmp_path: Path) -> None:
+    pool = {"min_size": 0, "max_size": 2}
+    with holding_project(lab, tmp_path, UVICORN, max_age=0, pool=pool, HOLDING_FIXES=ON_EXIT) as project:
+        assert ClientPool(project.port, 1, keep_alive=False).ask("/failing-stream/", EACH) == EACH
+        project.ask("/one/", EACH)
+        project.await_causes()
 
 
 @pytest.mark.slow

@@ -121,6 +121,17 @@ def test_a_report_says_how_the_sides_compare_before_what_to_set(name: str) -> No
     assert 0 < text.index(said) < text.index("CONN_MAX_AGE = 60")
 
 
+@pytest.mark.parametrize(("failures", "said"), [(0.48, True), (0.005, False)])
+def test_a_side_that_fails_more_requests_is_named_with_its_share(failures: float, *, said: bool) -> None:
+    """As one that lacks a page that the Locust file requests."""
+    found = with_sides()
+    (one,) = found.between_sides
+    this = replace(next(arm for arm in found.arms if arm.case == one.case), requests=1000, failures=0)
+    other = replace(this, case=one.baseline, failures=round(1000 * failures))
+    (sentence,) = story.between_sides(replace(found, arms=(this, other)))
+    assert sentence.endswith("48 % of the requests to main failed, 0 % of those to this.") is said
+
+
 def test_the_chart_of_ratios_is_of_the_sides_or_not_there() -> None:
     drawn = charts.build(with_sides())
     assert drawn.compared_with == "main"

@@ -96,6 +96,16 @@ def test_the_next_lab_clears_what_a_killed_lab_left_running() -> None:
     assert list((state_directory() / "labs").iterdir()) == []
 
 
+def test_the_folder_of_a_lab_that_ended_before_it_had_its_lock_is_removed(tmp_path: Path) -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    dead, being_born = (tmp_path / f"{pid}-0a1b2c3d" for pid in (ended.pid, os.getpid()))
+    for folder in (dead, being_born):
+        folder.mkdir()
+    assert clear_leftovers(tmp_path) == []
+    assert list(tmp_path.iterdir()) == [being_born]
+
+
 def test_the_leftover_of_a_leader_that_died_first_is_cleared_too() -> None:
     leader = killed_lab()
     os.kill(leader, signal.SIGKILL)

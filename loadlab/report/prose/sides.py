@@ -11,18 +11,37 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from loadlab.model.comparison import Comparison
-    from loadlab.model.findings import Findings
+    from loadlab.model.findings import Arm, Findings
     from loadlab.report.labels import Labels
 
+MORE_FAILED: Final = 0.01  # of all requests
 ONE_FIGURE: Final = 0.1  # below it, a share in % has one figure before the point
 
 
 def sentences(findings: Findings, names: Labels) -> Iterator[str]:
     """One for each case that both sides have, in the run's primary metric."""
+    arms = {arm.case: arm for arm in findings.arms}
     for one in findings.between_sides:
         case = one.case
         mode = names.mode(case.without("side"))
-        yield f"{mode}, {names.strategy(case.strategy)}: {sentence(one, findings.run.equivalence_margin)}"
+        said = sentence(one, findings.run.equivalence_margin)
+        failed = _failures(arms[case], arms[one.baseline]) if case in arms and one.baseline in arms else ""
+        yield f"{mode}, {names.strategy(case.strategy)}: {said}{failed}"
+
+
+def _failures(this: Arm, other: Arm) -> str:
+    """What is to be known where one side fails more requests: a page that a revision lacks is answered fast."""
+    ours, theirs = _failed(this), _failed(other)
+    if abs(ours - theirs) < MORE_FAILED:
+        return ""
+    return (
+        f" The sides do not do the same work: {numbers.percentage(theirs)} of the requests to {other.case.side} failed,"
+        f" {numbers.percentage(ours)} of those to this."
+    )
+
+
+def _failed(arm: Arm) -> float:
+    return arm.failures / arm.requests if arm.requests else 0.0
 
 
 def sentence(one: Comparison, margin: float) -> str:

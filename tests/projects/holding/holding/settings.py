@@ -8,7 +8,7 @@ SECRET_KEY = "of a test, on loopback"
 ALLOWED_HOSTS = ["127.0.0.1"]
 ROOT_URLCONF = "holding.urls"
 USE_TZ = True
-INSTALLED_APPS = ["loadlab.instrumentation", "holding"]
+INSTALLED_APPS = ["loadlab.instrumentation", *os.environ.get("HOLDING_FIXES", "").split(), "holding"]
 DATABASES = {alias: json.loads(os.environ["HOLDING_DATABASE"]) for alias in ("default", "reports")}
 if "HOLDING_KEEPS_GARBAGE" in os.environ:
     gc.disable()  # so that it is collected when a test says so
