@@ -93,7 +93,7 @@ def _remarks(findings: Findings) -> Iterator[str]:
     run = findings.run
     if run.state == "incomplete":
         yield f"It is incomplete: {run.trials_done} of {run.trials_planned} trials."
-    busy = replace(findings, caveats=[one for one in findings.caveats if one.kind is CaveatKind.BUSY_MACHINE])
+    busy = replace(findings, caveats=tuple(one for one in findings.caveats if one.kind is CaveatKind.BUSY_MACHINE))
     yield from (one.line for one in caveats(busy))
 
 
