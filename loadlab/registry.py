@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import pkgutil
-from functools import cached_property
 from typing import TYPE_CHECKING, Generic, TypeVar
+
+from loadlab.model.once import Once
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +54,7 @@ class Family(Generic[T]):
             self._known[name] = self._only_member(f"{self._package}.{name}")
         return self._known[name]
 
-    @cached_property
+    @Once
     def _names(self) -> list[str]:
         return member_names(self._package)
 

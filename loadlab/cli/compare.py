@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -19,7 +20,7 @@ from loadlab.system.ending import reader_may_go
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from loadlab.model.contrasts import RunContrast
     from loadlab.model.findings import Findings
@@ -72,9 +73,8 @@ def _execute(arguments: argparse.Namespace) -> int:
         print(_rendered(compared, runs, gates, arguments))
     write_gates(gates, arguments, started=after.run.started, measured=str(arguments.after))
     for path, findings in zip((arguments.before, arguments.after), (before, after), strict=True):
-        if findings.run.state == "incomplete":
-            run = findings.run
-            print(f"note: {path} is incomplete: {run.trials_done} of {run.trials_planned} trials.", file=sys.stderr)
+        for remark in _remarks(findings):
+            print(f"note: {path}: {remark}", file=sys.stderr)
     found = zip(folders, (before, after), strict=True)
     damaged = [str(folder.path / name) for folder, findings in found for name in findings.run.damaged]
     if damaged:
@@ -85,6 +85,18 @@ def _execute(arguments: argparse.Namespace) -> int:
     if arguments.fail_if_worse:
         _gate(compared)
     return 0
+
+
+def _remarks(findings: Findings) -> Iterator[str]:
+    """What makes one of two runs a poor witness; a machine that was busy in one of them changes their ratios."""
+    from loadlab.model.caveats import CaveatKind
+    from loadlab.report.content.story import caveats
+
+    run = findings.run
+    if run.state == "incomplete":
+        yield f"It is incomplete: {run.trials_done} of {run.trials_planned} trials."
+    busy = replace(findings, caveats=tuple(one for one in findings.caveats if one.kind is CaveatKind.BUSY_MACHINE))
+    yield from (one.line for one in caveats(busy))
 
 
 def _gates(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from loadlab.instrumentation import layout
 from loadlab.instrumentation.archive import DamagedError
 from loadlab.model.holders import Holder
 from loadlab.model.metrics import UnitKind
+from loadlab.model.once import Once
 from loadlab.model.text import one_line
 
 if TYPE_CHECKING:
@@ -72,17 +72,17 @@ class LedgerContent:
         number = self.cells[layout.SERVER_CELL]
         return layout.MODES[number] if 0 <= number < len(layout.MODES) else ""
 
-    @cached_property
+    @Once
     def aliases(self) -> list[str]:
         """By their numbers; "" for those that are not in use."""
         return self._texts(layout.ALIASES_OFFSET, layout.ALIASES, layout.ALIAS_BYTES)
 
-    @cached_property
+    @Once
     def names(self) -> list[str]:
         """Of units of work and of threads, by their numbers, each on one line."""
         return [one_line(name) for name in self._texts(layout.NAMES_OFFSET, layout.NAMES, layout.NAME_BYTES)]
 
-    @cached_property
+    @Once
     def units(self) -> list[Unit | None]:
         """The same names as units of work; None of one that names none."""
         # Every process of a project reads ledgers, and few list connections.
@@ -95,7 +95,7 @@ class LedgerContent:
         starts = range(offset, offset + count * size, size)
         return [bytes(self._bytes[at : at + size]).split(b"\0", 1)[0].decode(errors="replace") for at in starts]
 
-    @cached_property
+    @Once
     def _outside(self) -> frozenset[int]:
         """The numbers of what is no request, task or message."""
         return frozenset(number for number, name in enumerate(self.names) if name.startswith(_OUTSIDE))

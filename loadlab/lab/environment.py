@@ -200,8 +200,9 @@ def _project(lab: Lab) -> dict[str, dict[str, Scalar]]:
 
 
 def _versions(plan: Plan, project: Project) -> dict[str, Scalar]:
-    """The lab's packages; for a project's own Python, those that are installed there go before."""
-    versions: dict[str, Scalar] = {**installed((*target_packages(), *LOAD))}
+    """Of what the target runs on, in its own Python, and of what loads it."""
+    here = LOAD if project.info else (*target_packages(), *LOAD)
+    versions: dict[str, Scalar] = {**installed(here)}
     versions[GARBAGE] = project.info.gc_threshold if project.info else ", ".join(map(str, gc.get_threshold()))
     versions |= program_versions(plan.servers)
     if any(build_strategy(strategy).pooling() for strategy in chosen_strategies(plan)):

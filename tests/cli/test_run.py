@@ -11,6 +11,7 @@ import jsonschema
 import pytest
 from command_line import REPOSITORY, SMALL_PLAN, CommandLine, Outcome, trials_in
 
+from loadlab.model.session import Continuation
 from loadlab.store.folder import RunFolder
 from loadlab.store.progress import RunEnded, Sampled, TrialBegan, TrialEnded
 
@@ -312,7 +313,8 @@ def test_two_folders_of_one_run_are_told_apart_and_have_no_difference(
 ) -> None:
     after = copied.rename(copied.with_name("after"))
     done = here("compare", finished.path, after)
-    assert (done.code, done.stderr) == (0, "")
+    assert done.code == 0
+    assert all("It was busy when the run began" in line for line in done.stderr.splitlines())
     assert done.stdout.startswith("run (before) and after (after)\n")
     said = json.loads(here("compare", finished.path, after, "--json").stdout)
     assert [case["name"] for case in said["cases"]] == ["sync/max_age=0", "sync/max_age=none"]
@@ -321,6 +323,26 @@ def test_two_folders_of_one_run_are_told_apart_and_have_no_difference(
     assert {metric["ratio"] for case in said["cases"] for metric in case["metrics"].values()} == {1}
     page = here("compare", finished.path, after, "--markdown").stdout
     assert "| sync/max_age=0 | throughput |" in page
+
+
+def begun_with_load(path: Path, load: float) -> None:
+    """Record that the machine had this load when the run began."""
+    folder = RunFolder.at(path)
+    environment = folder.environment()
+    environment["machine"] |= {"load_average_before_run": load, "cores": 2}
+    for session in (path / "sessions").iterdir():
+        session.unlink()
+    folder.begin_session(environment, Continuation())
+
+
+def test_a_run_on_a_busy_machine_is_named_beside_the_other(here: InProcess, finished: Finished, copied: Path) -> None:
+    """What else ran then is in the ratio, and in no interval."""
+    before = copied.with_name("before")
+    shutil.copytree(finished.path, before)
+    begun_with_load(before, 0.1)
+    begun_with_load(copied, 9.0)
+    (note,) = here("compare", before, copied).stderr.splitlines()
+    assert note.startswith(f"note: {copied}: machine: It was busy when the run began: load 9.0 on 2 cores.")
 
 
 def test_a_gate_without_enough_trials_is_open_and_exits_with_11(

@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+from patience import PATIENCE_SECONDS
 
 from loadlab.instrumentation.counters import CounterSet
 from loadlab.instrumentation.request_totals import RequestTotals
@@ -102,3 +103,51 @@ def test_a_forked_child_writes_its_own_files(ledgers: Path, fork: str, mark: str
     own = THREADS if inherit == "no" else THREADS - 1
     assert totals.opened == totals.requests_opened == 1 + CHILDREN * own
     assert totals.opened == sum(totals.closed.values())
+
+
+FORKS_WHILE_READING: Final = """
+import os, signal, sys, threading
+from pathlib import Path
+import django
+from django.conf import settings
+folder = Path(sys.argv[1])
+settings.configure(
+    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": folder / "db", "CONN_MAX_AGE": None}},
+    INSTALLED_APPS=["loadlab.instrumentation"],
+)
+django.setup()
+from django.db import connection
+from loadlab.instrumentation import current
+from loadlab.instrumentation.counters import CounterSet
+from loadlab.instrumentation.ledger_content import LedgerContent
+from loadlab.instrumentation.open_connections import open_connections
+
+reads, reading, forked = LedgerContent._texts, threading.Event(), threading.Event()
+
+def held(*arguments):
+    if threading.current_thread() is reader:
+        reading.set()
+        forked.wait()
+    return reads(*arguments)
+
+LedgerContent._texts = held
+connection.ensure_connection()
+reader = threading.Thread(target=lambda: open_connections(current.directory()))
+reader.start()
+reading.wait()
+child = os.fork()
+if child == 0:
+    signal.alarm(int(sys.argv[2]))  # it ends a child that waits for ever
+    CounterSet(current.directory()).read()
+    os._exit(len(open_connections(current.directory())))
+forked.set()
+reader.join()
+print(os.WEXITSTATUS(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_a_child_that_is_forked_while_another_thread_reads_ledgers_reads_them_too(ledgers: Path) -> None:
+    argv = [sys.executable, "-c", FORKS_WHILE_READING, str(ledgers.parent), str(int(PATIENCE_SECONDS))]
+    environment = {**os.environ, "LOADLAB_LEDGER_DIR": str(ledgers)}
+    done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False, timeout=300)
+    assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr

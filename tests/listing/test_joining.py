@@ -193,10 +193,10 @@ def test_a_session_s_own_name_is_shown_only_if_it_is_no_secret(said: str, shown:
 
 def test_listings_of_several_hosts_are_put_together() -> None:
     one = replace(listing(connections(1), server="gevent", notes=("Unread.",), asked=False), place="a")
-    two = replace(listing(connections(2, Holder.IDLE), asked=False), place="b")
+    two = replace(listing(connections(2, Holder.IDLE), asked=False), place="b", ended=ended(5))
     found = merged({"web-1": one, "web-2": two, "web-1:9183": one})
     assert [row.host for row in found.connections] == ["web-1", "web-2", "web-2"]
-    assert found.server == "gevent"
+    assert (found.server, found.ended) == ("gevent", ended(5))
     assert found.notes == ("web-1: Unread.", "web-1:9183 and web-1 tell of the same processes, which are listed once.")
 
 

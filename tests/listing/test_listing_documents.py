@@ -12,7 +12,7 @@ from factories.listings import CART, OUTSIDE, connections, listing
 
 from loadlab.listing.documents import as_document, as_json, from_json
 from loadlab.model.holders import Holder
-from loadlab.model.open_connections import AliasSettings, Listing, OpenConnection, Session
+from loadlab.model.open_connections import AliasSettings, EndedConnection, Listing, OpenConnection, Session
 
 HOSTILE = "shop/\n\x1b[31mowned\x07\r\u202e/"
 
@@ -38,7 +38,14 @@ def everything() -> Listing:
         "other": AliasSettings(vendor="sqlite", max_age=0, pool=True),
     }
     return Listing(
-        at=1.8e9, connections=full + bare, aliases=aliases, server="gevent", asked=True, limit=97, notes=("One.",)
+        at=1.8e9,
+        connections=full + bare,
+        aliases=aliases,
+        server="gevent",
+        asked=True,
+        limit=97,
+        notes=("One.",),
+        ended=(EndedConnection(alias="other", backend=-7),),
     )
 
 
