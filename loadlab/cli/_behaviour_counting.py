@@ -27,6 +27,7 @@ from loadlab.report.behaviour import COMMAND, as_markdown, for_terminal, label
 from loadlab.report.numbers import plural
 from loadlab.report.which_setting import which_setting_page
 from loadlab.report.worker_behaviour import label as worker_label
+from loadlab.system.ending import reader_may_go
 from loadlab.system.programs import PGBOUNCER
 
 if TYPE_CHECKING:
@@ -251,8 +252,9 @@ def _try_claim(name: str, ready: PostgresFixture, done: _Pass) -> None:
 
 def _publish(recording: Recording, arguments: argparse.Namespace) -> None:
     console = Screen.of(arguments).console(NARROWEST)
-    for part in for_terminal(recording):
-        console.print(part)
+    with reader_may_go():
+        for part in for_terminal(recording):
+            console.print(part)
     if arguments.json:
         write(arguments.json, as_json(recording), ANOTHER)
     if arguments.markdown:

@@ -12,6 +12,7 @@ from loadlab.errors import IncompleteError, InconclusiveError, UsageError
 from loadlab.model.condition import varying
 from loadlab.model.labels import condition_label
 from loadlab.store.layout import report
+from loadlab.system.ending import reader_may_go
 
 if TYPE_CHECKING:
     import argparse
@@ -47,14 +48,15 @@ def report_on(path: Path, screen: Screen, arguments: argparse.Namespace, more_ga
     folder = RunFolder.at(path)
     findings = findings_of(folder.recorded(), more_gates)
     findings = replace(findings, gates=strict(findings.gates, arguments))
-    files = publish(folder, findings)  # before anything is printed: `| head` may close the pipe
-    if arguments.json:
-        print(REPORTS["json"]().render(findings))
-    else:
-        print(Terminal(width=width(), colour=screen.colours(sys.stdout)).render(findings))
-    for file in files:
-        if file.suffix == ".html":
-            print(f"Report: {file.resolve()}", file=sys.stderr if arguments.json else sys.stdout)
+    files = publish(folder, findings)  # before anything is printed, which a full disk may end
+    with reader_may_go():
+        if arguments.json:
+            print(REPORTS["json"]().render(findings))
+        else:
+            print(Terminal(width=width(), colour=screen.colours(sys.stdout)).render(findings))
+        for file in files:
+            if file.suffix == ".html":
+                print(f"Report: {file.resolve()}", file=sys.stderr if arguments.json else sys.stdout)
     write_gates(of_run(findings), arguments, started=findings.run.started, measured=str(path))
     return findings
 

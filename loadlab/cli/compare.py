@@ -16,6 +16,7 @@ from loadlab.cli._garbage import left_lying
 from loadlab.cli._gates import add_gate_arguments, require_gates, strict, write_gates
 from loadlab.cli._screen import width
 from loadlab.errors import GateError, IncompleteError, InconclusiveError, UsageError
+from loadlab.system.ending import reader_may_go
 
 if TYPE_CHECKING:
     import argparse
@@ -68,7 +69,8 @@ def _execute(arguments: argparse.Namespace) -> int:
     if not compared.arms:
         raise UsageError(_nothing_in_common(compared, runs))
     gates = _gates(before, after, second, arguments)
-    print(_rendered(compared, runs, gates, arguments))
+    with reader_may_go():
+        print(_rendered(compared, runs, gates, arguments))
     write_gates(gates, arguments, started=after.run.started, measured=str(arguments.after))
     for path, findings in zip((arguments.before, arguments.after), (before, after), strict=True):
         for remark in _remarks(findings):

@@ -24,7 +24,7 @@ from loadlab.cli._results import add_json_argument, judge, report_on
 from loadlab.cli._scraping import add_scraping_arguments, scraping
 from loadlab.cli._screen import Screen, add_screen_arguments
 from loadlab.cli.live import ANY_PORT, add_live_argument, page_beside, stays_on
-from loadlab.errors import EnvironmentFaultError, LabError, StoppedError, UsageError
+from loadlab.errors import EnvironmentFaultError, IncompleteError, LabError, StoppedError, UsageError
 from loadlab.model.labels import short_names
 from loadlab.store.layout import PLAN, SCHEDULE, has_trials
 
@@ -81,6 +81,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> int:
+    try:
+        return _executed(arguments)
+    except BrokenPipeError as error:  # of the progress: the reader of the verdict may go
+        raise IncompleteError(
+            "The reader of the progress has gone. Run again with --quiet, or --resume DIR."
+        ) from error
+
+
+def _executed(arguments: argparse.Namespace) -> int:
     from loadlab.system.processes import withhold
 
     withhold(arguments.dsn, arguments.token, arguments.remote_write)

@@ -16,6 +16,7 @@ from loadlab.cli._gates import add_gate_arguments, require_gates, strict, write_
 from loadlab.cli._screen import Screen, add_screen_arguments
 from loadlab.errors import EnvironmentFaultError, IncompleteError, StoppedError, UsageError
 from loadlab.listing.options import NO_PAUSE
+from loadlab.system.ending import reader_may_go
 
 if TYPE_CHECKING:
     import argparse
@@ -94,7 +95,8 @@ def execute(arguments: argparse.Namespace) -> int:
         raise IncompleteError("One reading is not enough. Watch longer, or read more often with --every.")
     observation = observe(watch.readings, gaps=watch.gaps, threads=arguments.threads)
     required = lines(strict(gates_of_watch(observation, gates), arguments), {})
-    print(as_json(observation, required) if arguments.json else as_text(observation, required))
+    with reader_may_go():
+        print(as_json(observation, required) if arguments.json else as_text(observation, required))
     if observation.invalid:
         raise EnvironmentFaultError(f"The observation is not valid: {why_invalid(observation)}. Watch again.")
     write_gates(required, arguments, started=begun, measured=arguments.metrics)

@@ -7,6 +7,7 @@ import os
 import signal
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Final, cast
 
@@ -68,6 +69,8 @@ def repeated(simulation: SimulationInputs, repeats: int | None, seed: int) -> li
 def _in_processes(simulation: SimulationInputs, seed: int, count: int, cores: int) -> list[Simulated]:
     """In so many processes, which end with this call, however it ends."""
     context = multiprocessing.get_context("spawn")  # not forked: the command may have threads that show its progress
+    # Started by the first process otherwise, it would unblock SIGINT for it (CPython 3.11 to 3.13).
+    resource_tracker.ensure_running()
     found: dict[int, Simulated] = {}
     with ExitStack() as stack:
         waiting = []

