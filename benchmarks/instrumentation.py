@@ -1,4 +1,8 @@
-"""What counting connections costs the site: with loadlab, with django-prometheus, against neither."""
+"""What counting connections costs the site: with loadlab, with django-prometheus, against neither.
+
+All sites of a block are served at once, and answer in turns of a fifth of a second, so a slow stretch of the machine
+meets all of them.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +10,23 @@ import http.client
 import importlib.metadata
 import importlib.util
 import json
+import random
+import selectors
+import socket
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from statistics import median
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from rich.table import Table
-from workbench import interleaved, workbench
+from workbench import SEED, workbench
 
 from loadlab.errors import EnvironmentFaultError
 from loadlab.instrumentation.uses_file import VARIABLE
 from loadlab.lab.application import Extras, ServerSetup, serving
-from loadlab.load.generator.contract import LoadRequest
 from loadlab.model.config import Config
 from loadlab.model.plan import Plan
-from loadlab.model.window import Window
-from loadlab.plan.scenarios import locustfile
 from loadlab.probes import ProbeContext
 from loadlab.probes.cpu import Cpu
 from loadlab.sample_app.settings import MIDDLEWARE
@@ -31,14 +35,12 @@ from loadlab.stats.power import detectable_ratio
 from loadlab.system.ports import LOOPBACK
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from workbench import Watch
 
     from loadlab.lab.application import ServedApplication
-    from loadlab.lab.generator import RunningLoad
     from loadlab.lab.lab import Lab
-    from loadlab.load.generator.contract import LoadResult
     from loadlab.stats.paired import Effect
 
 BLOCKS: Final = 14
@@ -48,7 +50,13 @@ GOAL_RATIO: Final = 0.985
 DISTRIBUTION: Final = "django-prometheus"
 NOT_INSTALLED: Final = f"{DISTRIBUTION} is not installed: pip install --no-deps {DISTRIBUTION}"
 WORKERS_WAIT_SECONDS: Final = 10.0
-PLAN: Final = Plan(servers={}, strategies={})  # warm-up and window as in the default plan
+ROUNDS: Final = 16
+REQUESTS: Final = 300  # of a turn
+WARMUP: Final = 400
+REQUEST: Final = b"GET /entries/7/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+RECEIVED_BYTES: Final = 1 << 16
+CLIENT_SECONDS: Final = 10.0
+PLAN: Final = Plan(servers={}, strategies={})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,7 +70,7 @@ class Arm:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Figures:
-    """One trial: successful requests per second, and the app's CPU seconds per request."""
+    """One block: requests per second in the middle turn, and the app's CPU seconds per request."""
 
     throughput: float
     cpu_seconds: float
@@ -103,41 +111,118 @@ def installed() -> bool:
 
 def measure(arms: tuple[Arm, ...], watch: Watch, blocks: int) -> Measured:
     measured: Measured = {arm.name: {} for arm in arms}
+    order = random.Random(SEED)
     with workbench(PLAN, watch) as lab:
-        steps = list(enumerate(interleaved(arms, blocks)))
-        for order, (block, arm) in watch.over(steps, lambda step: step[1][1].name):
-            measured[arm.name][block] = _trial(arm, order, lab)
+        for block in watch.over(range(blocks), lambda block: f"block {block + 1}"):
+            for name, figures in _block(arms, block, order, lab).items():
+                measured[name][block] = figures
     return measured
 
 
-def _trial(arm: Arm, order: int, lab: Lab) -> Figures:
-    with serving(_target(arm, order, lab), lab.register, lab.logs / f"{order:04d}-site.log") as application:
+def _block(arms: tuple[Arm, ...], block: int, order: random.Random, lab: Lab) -> dict[str, Figures]:
+    """Each arm with fresh processes; a turn of each in each round, in random order."""
+    with ExitStack() as served:
+        sites = [
+            Site.of(arm, served.enter_context(_served(arm, f"{block:03d}-{n}", lab)), lab) for n, arm in enumerate(arms)
+        ]
+        for _ in range(ROUNDS):
+            for site in order.sample(sites, len(sites)):
+                site.turn()
+        return {site.arm.name: site.figures() for site in sites}
+
+
+@contextmanager
+def _served(arm: Arm, name: str, lab: Lab) -> Iterator[ServedApplication]:
+    with serving(_target(arm, name, lab), lab.register, lab.logs / f"{name}-site.log") as application:
         _await_workers(application)
-        drive = lab.generator.begin(_order(application, lab))
+        answer(application.port, WARMUP)
+        yield application
+
+
+@dataclass(kw_only=True, slots=True)
+class Site:
+    """A site that is served, and the seconds that each of its turns took."""
+
+    arm: Arm
+    port: int
+    context: ProbeContext
+    cpu_before: float
+    seconds: list[float] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, arm: Arm, application: ServedApplication, lab: Lab) -> Self:
         context = ProbeContext(
             cursor=lab.cursor,
             database=lab.database.name,
             ledgers=application.ledgers,
             trees={"app": application.program.pid},
         )
-        begin, end = (_cpu_at(context, drive, instant) for instant in PLAN.window)
-        result = drive.wait()
-    if result is None or any(result.requests.failed):
-        raise EnvironmentFaultError(
-            f"A load on the site with {arm.name} did not end well: {result and result.failures}"
+        return cls(arm=arm, port=application.port, context=context, cpu_before=_cpu(context))
+
+    def turn(self) -> None:
+        self.seconds.append(answer(self.port, REQUESTS))
+
+    def figures(self) -> Figures:
+        cpu_seconds = _cpu(self.context) - self.cpu_before
+        return Figures(
+            throughput=REQUESTS / median(self.seconds), cpu_seconds=cpu_seconds / (REQUESTS * len(self.seconds))
         )
-    return _figures(result, begin, end)
 
 
-def _target(arm: Arm, order: int, lab: Lab) -> ServerSetup:
+def _cpu(context: ProbeContext) -> float:
+    """Seconds, of the application's processes."""
+    return Cpu().read(context)["cpu_app"]
+
+
+def answer(port: int, requests: int) -> float:
+    """Send so many requests from USERS clients, each on a new connection; how many seconds all took together.
+
+    Raises:
+        EnvironmentFaultError: one was not answered with 200.
+    """
+    left = requests
+    began = time.perf_counter()
+    with selectors.DefaultSelector() as waiting:
+        for _ in range(min(USERS, left)):
+            _ask(waiting, port)
+            left -= 1
+        while waiting.get_map():
+            for key, _ in waiting.select():
+                if _is_answered(key, waiting) and left:
+                    _ask(waiting, port)
+                    left -= 1
+    return time.perf_counter() - began
+
+
+def _ask(waiting: selectors.BaseSelector, port: int) -> None:
+    client = socket.create_connection((LOOPBACK, port), timeout=CLIENT_SECONDS)
+    client.sendall(REQUEST)
+    waiting.register(client, selectors.EVENT_READ, bytearray())
+
+
+def _is_answered(key: selectors.SelectorKey, waiting: selectors.BaseSelector) -> bool:
+    """Read what has come; whether that was all, and the server has closed the connection."""
+    client: Any = key.fileobj
+    received = client.recv(RECEIVED_BYTES)
+    if received:
+        key.data.extend(received)
+        return False
+    waiting.unregister(client)
+    client.close()
+    if not key.data.startswith(b"HTTP/1.1 200 "):
+        raise EnvironmentFaultError(f"A request was not answered with 200: {bytes(key.data[:200])!r}")
+    return True
+
+
+def _target(arm: Arm, name: str, lab: Lab) -> ServerSetup:
     # Where django-prometheus keeps the counts of several processes: fresh, or it would go on with those of others.
-    counts = lab.scratch / f"django-prometheus-{order:04d}"
+    counts = lab.scratch / f"django-prometheus-{name}"
     counts.mkdir()
     return ServerSetup(
         server=Config(name="sync", parameters={"workers": WORKERS}),
         strategy=Config(name="max_age", parameters={"max_age": None}),
         database=lab.database,
-        ledgers=lab.scratch / f"ledgers-{order:04d}",
+        ledgers=lab.scratch / f"ledgers-{name}",
         instrumented=arm.instrumented,
         extras=replace(arm.extras, environment={**arm.extras.environment, "PROMETHEUS_MULTIPROC_DIR": str(counts)}),
     )
@@ -159,37 +244,6 @@ def _pid(port: int) -> int:
     with closing(http.client.HTTPConnection(LOOPBACK, port, timeout=2.0)) as connection:
         connection.request("GET", "/health/")
         return int(json.loads(connection.getresponse().read())["pid"])
-
-
-def _order(application: ServedApplication, lab: Lab) -> LoadRequest:
-    return LoadRequest(
-        locustfile=str(locustfile("read_one")),
-        host=application.url,
-        users=USERS,
-        keep_alive=False,
-        warmup_seconds=PLAN.warmup_seconds,
-        window_seconds=PLAN.window_seconds,
-        result=str(lab.scratch / "load.json"),
-    )
-
-
-def _cpu_at(context: ProbeContext, drive: RunningLoad, instant: float) -> tuple[float, float]:
-    """(seconds since the load started, CPU seconds of the app's processes), read at about `instant`."""
-    time.sleep(max(0.0, drive.started + instant - time.monotonic()))
-    spent = Cpu().read(context)["cpu_app"]
-    return time.monotonic() - drive.started, spent
-
-
-def _figures(result: LoadResult, begin: tuple[float, float], end: tuple[float, float]) -> Figures:
-    """CPU time is shared by the requests between its own two readings, which are never quite at the edges."""
-    return Figures(
-        throughput=_ended(result, PLAN.window) / PLAN.window_seconds,
-        cpu_seconds=(end[1] - begin[1]) / _ended(result, Window(begin[0], end[0])),
-    )
-
-
-def _ended(result: LoadResult, window: Window) -> int:
-    return int(window.of(result.requests).sum())
 
 
 def table(measured: Measured) -> Table:
@@ -222,8 +276,8 @@ def _ratio(effect: Effect) -> str:
 def _caption(measured: Measured, ours: Effect) -> str:
     theirs = f"django-prometheus {importlib.metadata.version(DISTRIBUTION)}" if installed() else NOT_INSTALLED
     return (
-        f"{len(measured[BARE.name])} blocks in random order; gunicorn sync, {WORKERS} workers, read_one, {USERS} users,"
-        f" CONN_MAX_AGE=None, keep-alive off.\n{theirs}.\n"
+        f"{len(measured[BARE.name])} blocks of {ROUNDS} turns of {REQUESTS} requests; gunicorn sync, {WORKERS} workers,"
+        f" one-row read, {USERS} clients, CONN_MAX_AGE=None, keep-alive off.\n{theirs}.\n"
         "Shows: the smallest ratio above 1 that so many blocks detect with 80 % power.\n"
         "Nothing against nothing shows the noise: differences of that size mean nothing.\n"
         f"Goal: loadlab's throughput is at least {GOAL_RATIO:g} of none's: {_against_goal(ours)}."

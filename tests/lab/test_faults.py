@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import psutil
 import pytest
@@ -201,6 +201,9 @@ def test_a_wrong_password_is_refused_by_the_embedded_server_as_by_any(
     assert PASSWORD not in str(raised.value)
 
 
+IN_USE: Final = "FROM pg_stat_activity WHERE datname = %s AND query LIKE '%%target_entry%%'"
+
+
 def meanwhile(
     lab: Lab, backends: int, act: Callable[[psycopg2.extensions.cursor], None], *, after_seconds: float = 0.0
 ) -> threading.Thread:
@@ -208,13 +211,12 @@ def meanwhile(
 
     One that PostgreSQL shows and the target has not heard of yet is no connection for a test to lean on.
     """
-    in_use = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND query LIKE '%%target_entry%%'"
 
     def wait_and_act() -> None:
         with lab.database.observed() as connection, connection.cursor() as cursor:
 
             def there() -> bool:
-                cursor.execute(in_use, [lab.database.name])
+                cursor.execute(f"SELECT count(*) {IN_USE}", [lab.database.name])
                 return cursor.fetchone() == (backends,)
 
             await_that(there)
@@ -227,10 +229,13 @@ def meanwhile(
 
 
 def test_counts_reconcile_after_a_worker_is_killed(trial: Any, lab: Lab) -> None:
-    def kill_a_worker(_: psycopg2.extensions.cursor) -> None:
+    def kill_a_worker(cursor: psycopg2.extensions.cursor) -> None:
+        """The one that holds a session of this database: servers of other trials may run beside it."""
+        cursor.execute(f"SELECT client_port {IN_USE} LIMIT 1", [lab.database.name])
+        (port,) = cursor.fetchone() or (None,)
         processes = psutil.Process().children(recursive=True)
-        arbiter = next(process for process in processes if "gunicorn" in " ".join(process.cmdline()))
-        arbiter.children()[0].kill()
+        held = (one for one in processes for held in one.net_connections("tcp") if held.laddr.port == port)
+        next(one for one in held if "gunicorn" in " ".join(one.cmdline())).kill()
 
     killing = meanwhile(lab, 2, kill_a_worker)
     connections = trial("sync", max_age=None, workers=2, window_seconds=4.0).connections
