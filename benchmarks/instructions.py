@@ -107,7 +107,7 @@ class Case:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Counted:
-    """Instructions per request of each window without those of `chance`, and the worker's share of memory in bytes."""
+    """Instructions per request of each boot without those of `chance`, and the worker's share of memory in bytes."""
 
     instructions: list[float] = field(default_factory=list)
     chance: list[float] = field(default_factory=list)
@@ -167,20 +167,22 @@ class Counter:
         deadline = time.monotonic() + DUMP_SECONDS
         while time.monotonic() < deadline:
             if file.exists() and TOTALS in (tail := file.read_text()[-100:]):
-                return int(tail.rpartition(TOTALS)[2]), sum(_inclusive(function, file) for function in CHANCE)
+                return int(tail.rpartition(TOTALS)[2]), _inclusive(CHANCE, file)
             time.sleep(POLL_SECONDS)
         raise EnvironmentFaultError(f"callgrind did not write {file}")
 
 
-def _inclusive(function: str, file: Path) -> int:
-    """What all calls of a function took, in a file of callgrind's. It has names once, and their numbers later."""
-    number, called, spent = None, False, 0
+def _inclusive(functions: Sequence[str], file: Path) -> int:
+    """What all calls of some functions took, in a file of callgrind's. It has names once, and their numbers later."""
+    numbers, called, spent = set(), False, 0
     with file.open() as lines:
         for line in lines:
-            if number is None and line.endswith(f") {function}\n"):
-                number = line.partition("(")[2].partition(")")[0]
-            if line.startswith("cfn="):
-                called = number is not None and line.startswith(f"cfn=({number})")
+            kind, _, rest = line.partition("=(")
+            number, _, name = rest.partition(")")
+            if name.strip() in functions:
+                numbers.add(number)
+            if kind == "cfn":
+                called = number in numbers
             elif called and line[0] in "0123456789+-*":
                 spent, called = spent + int(line.split()[1]), False
     return spent
@@ -200,7 +202,7 @@ def measure(arms: Sequence[Arm], cases: Sequence[Case], watch: Watch, boots: int
 
 
 def _instructions(arm: Arm, case: Case, boot: int, lab: Lab) -> tuple[float, float]:
-    name = f"{boot}-{case.mode}-{case.age}-{arm.name}".replace(" ", "-")
+    name = _name(arm, case, boot)
     folder = lab.scratch / f"callgrind-{name}"
     folder.mkdir()
     setup = UnderCallgrind(folder=folder, **_served(arm, case, boot, f"{name}-counted", lab))
@@ -219,7 +221,7 @@ def _window(client: Client, counter: Counter, requests: int) -> tuple[float, flo
 
 
 def _memory(arm: Arm, case: Case, boot: int, lab: Lab) -> float:
-    name = f"{boot}-{case.mode}-{case.age}-{arm.name}".replace(" ", "-")
+    name = _name(arm, case, boot)
     setup = ServerSetup(**_served(arm, case, boot, f"{name}-memory", lab))
     with serving(setup, lab.register, lab.logs / f"{name}-memory.log") as application:
         client, pid = _warm(application, case)
@@ -227,6 +229,11 @@ def _memory(arm: Arm, case: Case, boot: int, lab: Lab) -> float:
             client.get(PATH, case.requests)
             client.get(COLLECT)
             return proportional_bytes([pid]) or 0.0
+
+
+def _name(arm: Arm, case: Case, boot: int) -> str:
+    """Of files and folders."""
+    return f"{boot}-{case.mode}-{case.age}-{arm.name}".replace(" ", "-")
 
 
 def _served(arm: Arm, case: Case, boot: int, name: str, lab: Lab) -> dict[str, Any]:

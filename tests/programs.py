@@ -1,4 +1,4 @@
-"""Programs beside a test that use the lab's database in a process of their own."""
+"""Programs beside a test, which use the lab's database from another process."""
 
 from __future__ import annotations
 

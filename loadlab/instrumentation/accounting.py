@@ -148,7 +148,6 @@ class Accounting:
         self._reason = None
         self._row = self._using = self._inherited = self._finalizer = None
         self._counted_for = NOTHING
-        self._end_work()
         if row is None or self._parents_alone:
             return
         row.leaves()

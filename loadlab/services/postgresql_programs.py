@@ -1,7 +1,7 @@
 """PostgreSQL's programs from a wheel, where the user that runs them can reach them.
 
 They need nothing but glibc and zlib, and bring their own time zones. The package's own `get_server()` is not used: as
-root it would add system users and open up every parent folder; the plain programs run as `nobody` as well. They are
+root it would add system users, and let all users into every parent folder. The programs run as `nobody` too. They are
 built without OpenSSL, so a plan with TLS takes those of the system's PostgreSQL instead.
 """
 

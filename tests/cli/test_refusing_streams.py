@@ -1,4 +1,4 @@
-"""A command ends with its own exit code and without a traceback, whatever its standard streams refuse."""
+"""A command ends with its own exit code and without a traceback, when a standard stream refuses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The management commands end as `loadlab` does: with its exit codes, and without a traceback of their own."""
+"""The management commands end as `loadlab` does: with its exit codes, and without a traceback."""
 
 from __future__ import annotations
 
