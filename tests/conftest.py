@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -39,12 +40,17 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # Before anything of Django is imported: counting itself is tested on SQLite, in this very process.
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loadlab.settings_override.settings")
-os.environ["LOADLAB_LEDGER_DIR"] = tempfile.mkdtemp(prefix="loadlab-tests-")
+OWN_LEDGERS = tempfile.mkdtemp(prefix="loadlab-tests-")
+os.environ["LOADLAB_LEDGER_DIR"] = OWN_LEDGERS
 os.environ |= SettingsOverride(
     settings="loadlab.sample_app.settings",
     databases={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
     instrumented=False,
 ).to_environment()
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(OWN_LEDGERS, ignore_errors=True)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from every import every
+from patience import await_that
 
 from loadlab.errors import EnvironmentFaultError, UsageError
 from loadlab.lab.holding import kept_rows, measured_holding
@@ -105,12 +106,18 @@ def test_the_memory_of_another_postgresql_is_not_read(lab: Lab, monkeypatch: pyt
     assert measured_holding(lab, [case()], print).unknown == "given"
 
 
+def backends(lab: Lab, pids: set[int]) -> set[int]:
+    lab.cursor.execute("SELECT pid FROM pg_stat_activity WHERE pid = ANY (%s)", [list(pids)])
+    return {pid for (pid,) in lab.cursor.fetchall()}
+
+
 def test_idle_connections_hold_their_share_and_let_go(lab: Lab) -> None:
-    before = lab.judge.limits()
     with idle_connections(lab.database, 50) as idle:
-        assert len(idle) == before.connections // 2
-        assert lab.judge.limits().in_use >= before.in_use + len(idle)
+        held = {connection.info.backend_pid for connection in idle}
+        assert len(held) == lab.judge.limits().connections // 2
+        assert backends(lab, held) == held
         assert lab.judge.open_now() == 0  # they are in none of the target's counts
+    await_that(lambda: not backends(lab, held), "the idle connections were not let go")
 
 
 def test_a_trial_beside_idle_connections_counts_its_own_alone(trial: TrialRunner) -> None:
