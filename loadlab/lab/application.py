@@ -15,7 +15,7 @@ from loadlab.lab.project import Project
 from loadlab.plan.members import build_server, build_strategy, server_traits
 from loadlab.servers import Site
 from loadlab.settings_override.configuration import READY_PATH
-from loadlab.system.ports import LOOPBACK, free_port
+from loadlab.system.ports import LOOPBACK, free_port, is_lost
 from loadlab.system.processes import without_root
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ STOP_SECONDS: Final = 5.0
 POLL_SECONDS: Final = 0.01
 ATTEMPTS: Final = 3
 PRELOAD: Final = {"GUNICORN_CMD_ARGS": "--preload"}
-PORT_TAKEN: Final = ("Address already in use", "Connection in use", "port is already in use")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -179,8 +178,7 @@ class Boot:
 
     def _lost_race(self) -> bool:
         """Whether another program took the port between our look at it and the server's bind."""
-        tail = self._application.program.log_tail()
-        return self._port is None and any(words in tail for words in PORT_TAKEN)
+        return self._port is None and is_lost(self._application.port, self._application.program.log_tail())
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import EnvironmentFaultError
-from loadlab.system.ports import LIVE_PORT, LOOPBACK, free_port, is_loopback, require_free
+from loadlab.system.ports import LIVE_PORT, LOOPBACK, free_port, is_loopback, is_lost, require_free
 from loadlab.system.processes import Register, inherited
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ ANSWER_SECONDS: Final = 5.0
 FAREWELL_SECONDS: Final = 10.0  # so that open pages hear of the last trial, and of the end
 POLL_SECONDS: Final = 0.05
 ATTEMPTS: Final = 3
-PORT_TAKEN: Final = "address already in use"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,7 +85,7 @@ def _boot(register: Register, argv: list[str], host: str, port: int | None) -> L
             _await(program, host, at)
         except BaseException as error:
             program.stop(signal.SIGTERM, FAREWELL_SECONDS)
-            lost_race = isinstance(error, EnvironmentFaultError) and not port and PORT_TAKEN in program.log_tail()
+            lost_race = isinstance(error, EnvironmentFaultError) and not port and is_lost(at, program.log_tail())
             if attempt == ATTEMPTS or not lost_race:
                 raise
             at = free_port()

@@ -24,7 +24,7 @@ from loadlab.services.database import Database
 from loadlab.services.encryption import make_certificate
 from loadlab.services.postgresql_programs import programs
 from loadlab.services.secret_files import password_line, write_secret
-from loadlab.system.ports import LOOPBACK, free_port
+from loadlab.system.ports import LOOPBACK, free_port, is_lost
 from loadlab.system.processes import UNPRIVILEGED
 
 if TYPE_CHECKING:
@@ -211,7 +211,7 @@ class _Cluster:
             if self._comes_up(program, port):
                 return program, port
             program.stop(signal.SIGQUIT, STOP_SECONDS)
-            if attempt == ATTEMPTS or "Address already in use" not in program.log_tail():
+            if attempt == ATTEMPTS or not is_lost(port, program.log_tail()):
                 break
         raise _not_started(program)
 

@@ -23,7 +23,7 @@ from loadlab.model.text import redacted
 from loadlab.services.pgbouncer_configuration import write_configuration, write_users
 from loadlab.services.secret_files import password_line, write_secret
 from loadlab.services.way import way_to
-from loadlab.system.ports import LOOPBACK, free_port
+from loadlab.system.ports import LOOPBACK, free_port, is_lost
 from loadlab.system.processes import UNPRIVILEGED
 from loadlab.system.programs import PGBOUNCER
 from loadlab.system.state_folder import let_in
@@ -142,7 +142,7 @@ class Bouncer:
             fault = self._attempt(port)
             if fault is None:
                 break
-            if attempt == ATTEMPTS or "Address already in use" not in str(fault):
+            if attempt == ATTEMPTS or not is_lost(port, str(fault)):
                 raise fault
         self.database = self._through(port)
         self._require_passage()

@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 from loadlab.errors import EnvironmentFaultError
 from loadlab.services.secret_files import write_secret
 from loadlab.system.packaged import packaged
-from loadlab.system.ports import LOOPBACK, free_port
+from loadlab.system.ports import LOOPBACK, free_port, is_lost
 from loadlab.system.processes import UNPRIVILEGED
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ def _started(program: str, home: Path, data: Path, register: Register, log: Path
         if _comes_up(running, home):
             return running
         running.program.kill()
-        if attempt == ATTEMPTS or "address already in use" not in running.program.log_tail():
+        if attempt == ATTEMPTS or not is_lost(running.port, running.program.log_tail()):
             break
     raise EnvironmentFaultError(f"Prometheus did not start; its log, {log}, ends:\n{running.program.log_tail()}")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import EnvironmentFaultError
-from loadlab.system.ports import LOOPBACK, free_port
+from loadlab.system.ports import LOOPBACK, free_port, is_lost
 from loadlab.system.programs import REDIS
 from loadlab.system.state_folder import let_in
 
@@ -59,7 +59,7 @@ def redis(register: Register, log: Path) -> Iterator[str]:
                 return
         finally:
             running.kill()
-        if attempt == ATTEMPTS or "Address already in use" not in running.log_tail():
+        if attempt == ATTEMPTS or not is_lost(port, running.log_tail()):
             raise EnvironmentFaultError(f"Redis did not start. Its log, {log}, ends:\n{running.log_tail()}")
 
 

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
 from contextlib import suppress
+from pathlib import Path
 
 from loadlab.errors import EnvironmentFaultError
 
 LOOPBACK = "127.0.0.1"
 LIVE_PORT = 8013  # of the live page, unless it is taken
+FIRST_PORT = 20_000
+TRIES = 100
+EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
+IN_USE = ("address already in use", "address in use", "connection in use", "port is already in use")
 
 
 def is_loopback(host: str) -> bool:
@@ -30,11 +36,50 @@ def is_loopback(host: str) -> bool:
 
 
 def free_port() -> int:
-    """A port that was free a moment ago; another program may take it before the caller does."""
+    """A port that was free a moment ago; another program may take it before the caller does.
+
+    It is none of those that the system gives to connections which go out: under load there are thousands of these.
+    """
+    below = _first_ephemeral()
+    for _ in range(TRIES if below > FIRST_PORT else 0):
+        port = FIRST_PORT + int.from_bytes(os.urandom(4), "little") % (below - FIRST_PORT)
+        if not _is_taken(port):
+            return port
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
+        given: int = probe.getsockname()[1]
+        return given
+
+
+def is_lost(port: int, said: str) -> bool:
+    """Whether another program took the port before the one that was to have it; `said`: the end of that one's log.
+
+    A connection that goes out may have had it for a moment, and then only those words tell.
+    """
+    return any(words in said.lower() for words in IN_USE) or _is_taken(port)
+
+
+def _first_ephemeral() -> int:
+    """The first port that the system gives to connections which go out; 0 where it does not tell."""
+    try:
+        return int(EPHEMERAL.read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def _is_taken(port: int) -> bool:
+    try:
+        _bind(port)
+    except OSError:
+        return True
+    return False
+
+
+def _bind(port: int) -> None:
+    """As servers do, which may have a port again whose last connections have not been forgotten."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((LOOPBACK, port))
 
 
 def require_free(port: int) -> None:
@@ -43,14 +88,12 @@ def require_free(port: int) -> None:
     Raises:
         EnvironmentFaultError: it is taken, naming the holder where the system tells.
     """
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((LOOPBACK, port))
-        except OSError as error:
-            raise EnvironmentFaultError(
-                f"Port {port} cannot be used: {error.strerror}{_holder(port)}. Choose another with --port."
-            ) from error
+    try:
+        _bind(port)
+    except OSError as error:
+        raise EnvironmentFaultError(
+            f"Port {port} cannot be used: {error.strerror}{_holder(port)}. Choose another with --port."
+        ) from error
 
 
 def _holder(port: int) -> str:
