@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import threading
 import time
@@ -233,9 +235,7 @@ def test_counts_reconcile_after_a_worker_is_killed(trial: Any, lab: Lab) -> None
         """The one that holds a session of this database: servers of other trials may run beside it."""
         cursor.execute(f"SELECT client_port {IN_USE} LIMIT 1", [lab.database.name])
         (port,) = cursor.fetchone() or (None,)
-        processes = psutil.Process().children(recursive=True)
-        held = (one for one in processes for held in one.net_connections("tcp") if held.laddr.port == port)
-        next(one for one in held if "gunicorn" in " ".join(one.cmdline())).kill()
+        os.kill(next(one.pid for one in psutil.net_connections("tcp") if one.laddr.port == port), signal.SIGKILL)
 
     killing = meanwhile(lab, 2, kill_a_worker)
     connections = trial("sync", max_age=None, workers=2, window_seconds=4.0).connections
