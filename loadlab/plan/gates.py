@@ -40,8 +40,8 @@ ABSOLUTE: Final = re.compile(
 OPERATORS: Final[Mapping[str, Operator]] = {
     "==": "==", "<": "<", "<=": "<=", ">": ">", ">=": ">=", "≤": "<=", "≥": ">=",
 }  # fmt: skip
-# Unit as written → what it measures, and how many of the base unit it is. Limits are read in decimals: 95 × 0.01 is more
-# than 0.95 in binary, and 19 of 20 would miss 95 %.
+# Unit as written → what it measures, and how many of the base unit it is. Limits are read in decimals: 95 × 0.01 is
+# more than 0.95 in binary, and 19 of 20 would miss 95 %.
 PERCENT: Final = Decimal("0.01")
 UNITS: Final[Mapping[str, tuple[Unit, Decimal]]] = {
     "ms": ("s", Decimal("0.001")),
