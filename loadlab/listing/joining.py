@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 LARGEST_PID: Final = 1 << 22  # of a process of Linux; a pooler's numbers are random and of 31 or 32 bits
 SLACK_SECONDS: Final = 2.0  # between two clocks, and within a reading
+DRIFT: Final = 0.001  # of an age: two clocks do not run alike, and connections may be open for weeks
 CONNECT_SECONDS: Final = 30.0  # the longest that a session is older than its connection, where that proves something
 BEGINNING_SECONDS: Final = 0.5  # from the start of a session to when the project counts it as open
 POSTGRESQL: Final = "postgresql"
@@ -66,6 +67,8 @@ class _Join:
 
     def __init__(self, before: Listing, after: Listing, asked: DatabaseReading) -> None:
         self._asked = asked
+        # A session that begins in the future: the database's clock was set back, and no age proves anything.
+        self._set_back = any((one.seconds or 0.0) < -SLACK_SECONDS for one in asked.sessions.backends)
         self._by_pid = {backend.pid: backend for backend in asked.sessions.backends}
         self._rows = {alias: rows for alias in self._candidates(after) if (rows := _rows_of(alias, after))}
         # Behind a pooler, sessions outlive the connections that they served: also where none is open now.
@@ -103,9 +106,10 @@ class _Join:
     def _session_of(self, one: OpenConnection, since_seconds: float) -> Backend | None:
         """Its session, if there is one; the listing was read so many seconds before the database was asked."""
         backend = self._by_pid.get(one.backend)
-        if backend is None or _older_by(backend, one, since_seconds) < -SLACK_SECONDS:
-            return None
-        return backend
+        if backend is None or self._set_back:
+            return backend
+        slack = SLACK_SECONDS + DRIFT * (one.opened_seconds or 0.0)
+        return backend if _older_by(backend, one, since_seconds) >= -slack else None
 
     def _is_here(self, alias: str, found: dict[int, Backend]) -> bool:
         """Whether the alias is of this database. Two servers may well have the same number for two sessions."""
@@ -154,7 +158,8 @@ class _Join:
 
     def _is_new(self, backend: Backend) -> bool:
         """Whether it began after the first reading, so that one of ours may have been opened and closed unseen."""
-        return backend.seconds is not None and backend.seconds < self._asked.before + BEGINNING_SECONDS
+        known = backend.seconds is not None and not self._set_back
+        return known and (backend.seconds or 0.0) < self._asked.before + BEGINNING_SECONDS
 
     def notes(self) -> Iterator[str]:
         seen = self._asked.sessions
@@ -178,6 +183,11 @@ class _Join:
 
     def _notes_of_sessions(self) -> Iterator[str]:
         seen = self._asked.sessions
+        if self._set_back:
+            yield (
+                f"The clock of database {seen.database} was set back: some of its sessions begin in the future, and are"
+                " matched by their numbers alone."
+            )
         for alias in self._found_of:
             if gone := len(self._gone(alias)):
                 yield f"{alias}: the database has ended {plural(gone, 'connection')} that the project still holds."

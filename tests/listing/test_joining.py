@@ -64,6 +64,21 @@ def test_a_session_may_be_older_than_its_connection_after_a_suspended_machine() 
     assert states(join(listing(connections(1)), asked(backend(1000, seconds=40_000.0)))) == {1000: "idle"}
 
 
+def test_a_connection_of_weeks_is_found_although_the_clocks_have_drifted() -> None:
+    weeks = connections(1, opened_seconds=3_000_000.0, used_seconds=3.0)
+    found = join(listing(weeks), asked(backend(1000, seconds=2_999_000.0)))
+    assert (states(found), found.notes) == ({1000: "idle"}, ())
+
+
+def test_where_a_session_begins_in_the_future_numbers_alone_tell() -> None:
+    old, new = connections(1, opened_seconds=4000.0), replace(connections(2)[1], opened_seconds=40.0)
+    found = join(listing(old, (new,)), asked(backend(1000, seconds=400.0), backend(1001, seconds=-3560.0), backend(9)))
+    assert states(found) == {1000: "idle", 1001: "idle", 9: "idle"}
+    assert [one.backend for one in not_ours(found)] == [9]
+    (note,) = found.notes
+    assert note.startswith("The clock of database shop was set back")
+
+
 def test_a_pooler_s_sessions_are_not_strange_while_the_project_has_none_open() -> None:
     found = join(listing(), asked(backend(1000), backend(1001), pooled=True, aliases=("default",)))
     assert found.connections == ()
