@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from loadlab.listing.ordering import worst_first
 from loadlab.model.holders import Holder
 from loadlab.model.open_connections import GONE, OpenConnection, Session
-from loadlab.model.text import plural
+from loadlab.model.text import listed, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -69,6 +69,7 @@ class _Join:
         self._asked = asked
         # A session that begins in the future: the database's clock was set back, and no age proves anything.
         self._set_back = any((one.seconds or 0.0) < -SLACK_SECONDS for one in asked.sessions.backends)
+        self._silent = sorted({*before.silent, *after.silent})
         self._by_pid = {backend.pid: backend for backend in asked.sessions.backends}
         self._rows = {alias: rows for alias in self._candidates(after) if (rows := _rows_of(alias, after))}
         # Behind a pooler, sessions outlive the connections that they served: also where none is open now.
@@ -94,7 +95,11 @@ class _Join:
 
     @property
     def _not_told(self) -> bool:
-        """Whether nothing of the project tells a pooler's sessions from those of other programs."""
+        """Whether what is known of the project cannot tell its sessions from those of other programs."""
+        return bool(self._silent) or self._may_be_pooled
+
+    @property
+    def _may_be_pooled(self) -> bool:
         if self._asked.aliases is not None or self._found_of:
             return False
         return not self._numbers or not all(map(any, self._numbers.values()))
@@ -174,7 +179,12 @@ class _Join:
                 f"{alias}: none of its connections is among the sessions of database {seen.database}. A pooler may be"
                 " in between, or another database was asked; so no session is called not ours."
             )
-        if self._strangers() and self._not_told:
+        if self._strangers() and self._silent:
+            yield (
+                f"Sessions of database {seen.database} that no listed host has may be of those that gave no listing:"
+                f" {listed(self._silent)}."
+            )
+        if self._strangers() and self._may_be_pooled:
             yield (
                 f"No process of the project has a connection to tell by: the sessions of database {seen.database} may"
                 " be of a pooler that the project uses. Have the site answer a request that queries, and list again."

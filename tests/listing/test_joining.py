@@ -120,6 +120,18 @@ def test_of_a_project_that_has_opened_nothing_no_session_is_called_not_ours() ->
         assert "the sessions of database shop may be of a pooler that the project uses" in note
 
 
+def test_sessions_that_a_silent_host_may_have_are_not_called_not_ours() -> None:
+    both, one = listing(connections(1)), replace(listing(connections(1)), silent=("web-2",))
+    for before, after in ((one, one), (both, one), (one, both)):
+        found = joined(before, after, [asked(backend(1000), backend(30))])
+        assert [(row.backend, row.holder) for row in found.connections] == [
+            (1000, Holder.LEAKED),
+            (30, Holder.NOT_TOLD),
+        ]
+        (note,) = found.notes
+        assert note == "Sessions of database shop that no listed host has may be of those that gave no listing: web-2."
+
+
 def test_where_the_project_itself_asks_without_a_pooler_a_session_is_not_ours() -> None:
     found = join(listing(), asked(backend(30), aliases=("default",)))
     assert ([one.backend for one in not_ours(found)], found.notes) == ([30], ())
@@ -209,7 +221,7 @@ def test_a_session_s_own_name_is_shown_only_if_it_is_no_secret(said: str, shown:
 def test_listings_of_several_hosts_are_put_together() -> None:
     one = replace(listing(connections(1), server="gevent", notes=("Unread.",), asked=False), place="a")
     two = replace(listing(connections(2, Holder.IDLE), asked=False), place="b", ended=ended(5))
-    found = merged({"web-1": one, "web-2": two, "web-1:9183": one})
+    found = merged({"web-1": one, "web-2": two, "web-1:9183": one}, {})
     assert [row.host for row in found.connections] == ["web-1", "web-2", "web-2"]
     assert (found.server, found.ended) == ("gevent", ended(5))
     assert found.notes == ("web-1: Unread.", "web-1:9183 and web-1 tell of the same processes, which are listed once.")
@@ -217,4 +229,10 @@ def test_listings_of_several_hosts_are_put_together() -> None:
 
 def test_a_listing_of_one_host_stays_as_it_is() -> None:
     only = listing(connections(1))
-    assert merged({"web-1": only}) == only
+    assert merged({"web-1": only}, {}) == only
+
+
+def test_a_silent_host_is_named_beside_those_that_are_listed() -> None:
+    found = merged({"web-1": listing(connections(1))}, {"web-2": "web-2 does not answer."})
+    assert [row.host for row in found.connections] == ["web-1"]
+    assert (found.silent, found.notes) == (("web-2",), ("Not listed: web-2 does not answer.",))
