@@ -224,7 +224,8 @@ def test_a_site_that_only_fails_gets_an_error_table_and_no_latency(
 
 
 def test_a_leaking_case_leaves_a_run_after_two_blocks(loadlab: CommandLine, tmp_path: Path) -> None:
-    plan = SMALL_PLAN.format(blocks=6).replace("sync", "gevent").replace("[strategies", "workers = 1\n[strategies")
+    plan = SMALL_PLAN.format(blocks=6).replace("window_seconds = 0.4", "window_seconds = 0.6")
+    plan = plan.replace("sync", "gevent").replace("[strategies", "workers = 1\n[strategies")
     (tmp_path / "plan.toml").write_text(plan)
     run, done = loadlab.run(tmp_path / "plan.toml", tmp_path)
     assert done.code == 0, done.stderr

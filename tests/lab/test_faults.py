@@ -240,7 +240,8 @@ def test_counts_reconcile_after_a_worker_is_killed(trial: Any, lab: Lab) -> None
     killing = meanwhile(lab, 2, kill_a_worker)
     connections = trial("sync", max_age=None, workers=2, window_seconds=4.0).connections
     killing.join()
-    assert connections.sessions == 3
+    assert connections.sessions is not None
+    assert 2 <= connections.sessions <= 3  # the new worker has one once it has had a request
     assert connections.mismatches == ()
     assert connections.at_rest.closed == {"process_exit": 1}
 
