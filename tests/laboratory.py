@@ -148,6 +148,12 @@ def trial(lab: Lab) -> TrialRunner:
     return TrialRunner(lab)
 
 
+@pytest.fixture
+def one_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test disturbs from outside is the trial that it asks for, and not another one after it."""
+    monkeypatch.setattr(TrialRunner, "tries", 1)
+
+
 def open_sessions(lab: Lab) -> int:
     """How many sessions of the target's database PostgreSQL shows now; the tests' own count, beside the judge's."""
     lab.cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = %s", [lab.database.name])

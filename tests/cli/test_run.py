@@ -89,7 +89,8 @@ def test_the_progress_of_a_trial_ends_with_the_peak_of_the_report(finished: Fini
     assert {order: seen[-1] for order, seen in peaks.items()} == {
         trial["order"]: trial["connections"]["peak"] for trial in finished.report["trials"]
     }
-    assert all(seen == sorted(seen) and seen[-1] > 0 for seen in peaks.values())
+    assert all(seen == sorted(seen) for seen in peaks.values())
+    assert max(seen[-1] for seen in peaks.values()) > 0  # at age 0, no look may find one open
 
 
 @pytest.fixture
