@@ -124,7 +124,11 @@ class _Join:
             return True
         if not found or len(self._rows) == 1:
             return bool(found)
-        return 2 * len(self._as_old(alias, found)) >= len(self._rows[alias])
+        return 2 * len(self._as_old(alias, found)) >= self._numbered(alias)
+
+    def _numbered(self, alias: str) -> int:
+        """How many of its connections have a number: processes of an earlier loadlab note none."""
+        return sum(bool(one.backend) for _, one in self._rows[alias])
 
     def _as_old(self, alias: str, found: dict[int, Backend]) -> dict[int, Backend]:
         """Those whose session began when the connection did."""
@@ -202,7 +206,7 @@ class _Join:
         for alias, few in self._partly.items():
             are = "is" if len(few) == 1 else "are"
             yield (
-                f"{alias}: {len(few)} of its {len(self._rows[alias])} connections {are} among the sessions of database"
+                f"{alias}: {len(few)} of its {self._numbered(alias)} connections {are} among the sessions of database"
                 f" {seen.database}. The database has ended the others, or they lead to another one."
             )
         if self._strangers() and self._silent:

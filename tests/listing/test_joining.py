@@ -175,15 +175,17 @@ def test_of_two_aliases_only_that_of_the_database_is_joined() -> None:
 
 def test_the_few_connections_that_outlived_a_restart_are_ours() -> None:
     dead, alive = connections(9, opened_seconds=900.0), replace(connections(1)[0], backend=1020)
-    seen = listing(dead, (alive,), (replace(alive, alias="again", backend=1021),))
+    unnumbered = replace(alive, backend=0)
+    seen = listing(dead, (alive, unnumbered), (replace(alive, alias="again", backend=1021),))
     seen = replace(seen, aliases={"default": POSTGRES, "again": POSTGRES})
     found = join(seen, asked(backend(1020), backend(1021), backend(1003), backend(7)))
     assert {number: state for number, state in states(found).items() if state} == {
         1020: "idle", 1021: "idle", 1003: "idle", 7: "idle",
     }  # fmt: skip
     assert sorted(one.backend for one in not_ours(found)) == [7, 1003]
-    (note,) = found.notes
-    assert note.startswith("default: 1 of its 10 connections is among the sessions of database shop. The database has")
+    assert found.notes[0].startswith(
+        "default: 1 of its 10 connections is among the sessions of database shop. The database has"
+    )
 
 
 def test_a_session_that_two_aliases_may_have_is_that_of_the_surer_one() -> None:
