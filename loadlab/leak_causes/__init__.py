@@ -95,7 +95,7 @@ def _unknown(listing: Listing, rest: Listing) -> str:
 def _healthy(listing: Listing) -> str:
     mine = ours(listing)
     if not mine:
-        return "No connection of this project is open."
+        return f"No connection of {'the hosts that answered' if listing.silent else 'this project'} is open."
     counts = Counter(one.holder for one in mine)
     figures = "; ".join(f"{counts[holder]} {holder.title}" for holder in sorted(counts))
     return f"No cause of a leak is found. {plural(len(mine), 'open connection')}: {figures}."

@@ -42,6 +42,7 @@ def test_nothing_wrong_is_said_with_the_figures() -> None:
     )
     assert verdict(listing()) == "No connection of this project is open."
     assert verdict(listing(connections(3, Holder.NOT_OURS))) == "No connection of this project is open."
+    assert verdict(listing(silent=("web-2",))) == "No connection of the hosts that answered is open."
 
 
 def test_what_cannot_be_told_is_said() -> None:
