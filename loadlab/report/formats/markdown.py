@@ -72,6 +72,8 @@ class Markdown(Report):
 
 
 def _opening(findings: Findings) -> Iterator[str]:
+    if story.gates(findings):
+        yield f"**{escape(story.gates(findings))}**"
     warning = story.warning(findings.run)
     if warning:
         yield f"> **{escape(warning)}**"
@@ -147,10 +149,10 @@ def _aftermaths(findings: Findings) -> Iterator[str]:
     section = aftermaths.build(findings)
     if section:
         yield f"## {aftermaths.TITLE}"
-        yield bullets(section.lessons)
-        yield from (escape(sentence) for sentence in section.lead)
+        yield bullets(map(": ".join, section.lessons))
         yield escape(section.table.caption) + "."
         yield table(section.table)
+        yield from (escape(sentence) for sentence in section.lead)
 
 
 def _fenced(code: str, language: str) -> str:
