@@ -204,12 +204,16 @@ def _opens(findings: Findings) -> Iterator[str]:
 
 
 def _holding(findings: Findings) -> Iterator[str]:
-    yield from _section(holding.TITLE, holding.costs(findings))
-    for more in (holding.break_even(findings), holding.beside_idle(findings)):
-        if more.rows:
-            yield escape(more.caption) + "."
-            yield table(more)
-    yield from (escape(sentence) for sentence in holding.sentences(findings))
+    said = [escape(sentence) for sentence in holding.sentences(findings)]
+    shown = [holding.costs(findings), holding.break_even(findings), holding.beside_idle(findings)]
+    if said or any(one.rows for one in shown):
+        yield f"## {holding.TITLE}"
+        yield from said[:1]
+        for one in shown:
+            if one.rows:
+                yield escape(one.caption) + "."
+                yield table(one)
+        yield from said[1:]
 
 
 def _over_an_hour(findings: Findings) -> Iterator[str]:

@@ -102,12 +102,13 @@ def _parts(findings: Findings, *, narrow: bool) -> Iterator[RenderableType]:
 
 
 def _holding(findings: Findings) -> Iterator[RenderableType]:
-    """What keeping costs, and what idle connections do; nothing where neither was measured."""
+    """What keeping costs, first in a sentence, and what idle connections do; nothing where neither was measured."""
     shown = [holding.costs(findings), holding.break_even(findings), holding.beside_idle(findings)]
     parts = [part for table in shown if table.rows for part in (plain(table.caption, "dim"), flat(table))]
     if parts:
-        notes = (plain(sentence, "dim") for sentence in holding.sentences(findings))
-        yield from _section(holding.TITLE, Group(*parts, *notes))
+        first, *rest = holding.sentences(findings) or ("",)
+        notes = (plain(sentence, "dim") for sentence in rest)
+        yield from _section(holding.TITLE, Group(*([plain(first)] if first else []), *parts, *notes))
 
 
 def _faults(findings: Findings) -> Iterator[RenderableType]:
