@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import pytest
+from factories import faulted
 from factories.made_runs import BEGAN, MadeRun, made_run
 
 from loadlab.live.reading.run_view import RunView, as_json
@@ -14,6 +16,8 @@ from loadlab.live.reading.run_views import RunViews
 from loadlab.live.reading.runs import Runs, inside
 from loadlab.live.reading.summary import summaries
 from loadlab.live.reading.unreadable import UnreadableRunError
+from loadlab.model.config import Config
+from loadlab.model.planned_fault import PlannedFault
 from loadlab.store.progress import FaultLifted
 
 if TYPE_CHECKING:
