@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from loadlab.leak_causes.base import LeakCause
 from loadlab.model.holders import Holder
-from loadlab.model.open_connections import GONE
 
 if TYPE_CHECKING:
-    from loadlab.model.open_connections import Connections, Listing, OpenConnection
+    from loadlab.model.open_connections import Connections, Listing
 
 NEARLY: Final = 0.8  # of what the database accepts
 _LIVING: Final = (Holder.IN_USE, Holder.IDLE, Holder.POOL)
@@ -23,7 +22,7 @@ class ManyProcesses(LeakCause):
     rank: ClassVar[int] = 99
 
     def found(self, listing: Listing) -> Connections:
-        living = tuple(one for one in listing.connections if one.holder in _LIVING and _is_there(one))
+        living = tuple(one for one in listing.connections if one.holder in _LIVING)
         return living if listing.limit and len(living) >= NEARLY * listing.limit else ()
 
     def sentence(self, listing: Listing, found: Connections) -> str:
@@ -37,8 +36,3 @@ class ManyProcesses(LeakCause):
 
     def fix(self, listing: Listing, found: Connections) -> str:  # noqa: ARG002
         return "use fewer processes or threads, CONN_MAX_AGE=0 if most are idle, a pooler, or a higher max_connections"
-
-
-def _is_there(connection: OpenConnection) -> bool:
-    """Whether the database has it: connections to a pooler, or to another database, take none of its room."""
-    return connection.session is not None and connection.session.state != GONE

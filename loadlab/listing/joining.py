@@ -138,14 +138,11 @@ class _Join:
     def _partly_here(self, found: dict[str, dict[int, Backend]]) -> dict[str, dict[int, Backend]]:
         """Aliases of which the database has few connections, as when it has ended the others or was restarted.
 
-        Their sessions are ours, where ages say so too, and no other alias has them.
+        Their sessions are ours, unless ages speak against it, or another alias has them.
         """
         taken = {backend.pid for one in self._found_of.values() for backend in one.values()}
         rest = {alias: self._as_old(alias, one) for alias, one in found.items() if alias not in self._found_of}
-        few = {
-            alias: {n: one for n, one in old.items() if one.seconds is not None and one.pid not in taken}
-            for alias, old in rest.items()
-        }
+        few = {alias: {n: one for n, one in old.items() if one.pid not in taken} for alias, old in rest.items()}
         return {alias: one for alias, one in few.items() if one}
 
     def sessions(self) -> Iterator[tuple[int, Session]]:

@@ -9,7 +9,7 @@ from factories.listings import OUTSIDE, SHOP, connections, listing
 
 from loadlab.leak_causes import named, verdict
 from loadlab.model.holders import START_UP, Holder
-from loadlab.model.open_connections import GONE, NamedCause, Session, Unit
+from loadlab.model.open_connections import NamedCause, Session, Unit
 
 COMMAND: Final = Unit(kind="other", name="poll_prices")
 STARTED: Final = Unit(kind="other", name=START_UP)
@@ -159,7 +159,7 @@ def test_what_start_up_has_opened_is_named_where_requests_come_in_other_threads(
 
 
 def test_many_live_threads_are_no_leak_and_the_verdict_has_the_arithmetic() -> None:
-    live = [connections(9, Holder.IDLE, process=process, session=SLEEPS, **MAIN) for process in range(1, 10)]
+    live = [connections(9, Holder.IDLE, process=process, **MAIN) for process in range(1, 10)]
     seen = listing(*live, connections(2, Holder.NOT_OURS), limit=97)
     assert verdict(seen) == (
         "No leak: live threads hold 81 connections, up to 9 in each of 9 processes; the database accepts 97, and 2"
@@ -170,15 +170,8 @@ def test_many_live_threads_are_no_leak_and_the_verdict_has_the_arithmetic() -> N
     assert named(listing(*live)) == ()
 
 
-@every("session", [None, Session(state=GONE)])
-def test_what_the_database_does_not_have_takes_none_of_its_room(session: Session | None) -> None:
-    pooled = [connections(9, Holder.IDLE, process=process, session=session, **MAIN) for process in range(1, 12)]
-    assert named(listing(*pooled, limit=97)) == ()
-
-
 def test_processes_of_two_hosts_with_the_same_numbers_are_told_apart() -> None:
-    beside: dict[str, Any] = {"process": 7, "session": SLEEPS, **MAIN}
-    hosts = [connections(45, Holder.IDLE, host=host, **beside) for host in ("web-1", "web-2")]
+    hosts = [connections(45, Holder.IDLE, process=7, host=host, **MAIN) for host in ("web-1", "web-2")]
     assert "up to 45 in each of 2 processes" in verdict(listing(*hosts, limit=97))
     ended = [connections(1, thread_name="mails-*", opened_by=OUTSIDE, process=7, host=host) for host in ("a", "b")]
     assert named(listing(*ended)) == ()  # one of each process may be about to close

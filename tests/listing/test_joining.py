@@ -188,6 +188,14 @@ def test_the_few_connections_that_outlived_a_restart_are_ours() -> None:
     )
 
 
+def test_the_few_are_ours_too_where_a_role_sees_no_ages() -> None:
+    dead, alive = connections(9, opened_seconds=900.0), replace(connections(1)[0], backend=1020)
+    seen = listing(dead, (alive,), (replace(alive, alias="again", backend=1021),))
+    seen = replace(seen, aliases={"default": POSTGRES, "again": POSTGRES})
+    hidden = [Backend(pid=pid, seconds=None, session=Session(state="", user="shop")) for pid in (1020, 1021)]
+    assert not_ours(join(seen, asked(*hidden))) == []
+
+
 def test_a_session_that_two_aliases_may_have_is_that_of_the_surer_one() -> None:
     far = (*connections(1, alias="archive"), *connections(4, alias="archive", opened_seconds=900.0)[1:])
     seen = replace(listing(connections(2), far), aliases={"default": POSTGRES, "archive": POSTGRES})
