@@ -195,10 +195,11 @@ class _Join:
                 f" Which of the {len(seen.backends)} sessions of database {seen.database} serve this project cannot be"
                 " told, nor which are not ours."
             )
+        so = "" if self._found_of else "; so no session is called not ours"
         for alias in self._strange:
             yield (
                 f"{alias}: none of its connections is among the sessions of database {seen.database}. A pooler may be"
-                " in between, or another database was asked; so no session is called not ours."
+                f" in between, or another database was asked{so}."
             )
         for alias, few in self._partly.items():
             are = "is" if len(few) == 1 else "are"

@@ -156,6 +156,7 @@ def test_connections_that_the_database_does_not_know_make_nothing_strange() -> N
     found = join(listing(connections(2)), asked(backend(30), backend(31)))
     assert not_ours(found) == []
     assert "none of its connections is among the sessions of database shop. A pooler may be" in found.notes[0]
+    assert found.notes[0].endswith("or another database was asked; so no session is called not ours.")
 
 
 def test_where_the_project_itself_asks_a_session_that_is_missing_is_gone() -> None:
@@ -171,6 +172,7 @@ def test_of_two_aliases_only_that_of_the_database_is_joined() -> None:
     assert {one.alias for one in found.connections if one.session} == {"default"}
     assert [one.backend for one in not_ours(found)] == [9]
     assert found.notes[0].startswith("archive: none of its connections is among the sessions of database shop.")
+    assert found.notes[0].endswith("or another database was asked.")  # one session is called not ours
 
 
 def test_the_few_connections_that_outlived_a_restart_are_ours() -> None:
