@@ -57,9 +57,28 @@ def joined(before: Listing, after: Listing, asked: Sequence[DatabaseReading]) ->
         after,
         connections=worst_first([*ours, *others]),
         asked=bool(asked),
-        limit=min((one.sessions.limit for one in asked), default=None),
-        notes=(*after.notes, *(note for join in joins for note in join.notes())),
+        limit=asked[0].sessions.limit if len(_by_server(asked)) == 1 else None,
+        notes=(*after.notes, *_limits(asked), *(note for join in joins for note in join.notes())),
     )
+
+
+def _by_server(asked: Sequence[DatabaseReading]) -> dict[float, list[DatabaseReading]]:
+    servers: dict[float, list[DatabaseReading]] = {}
+    for one in asked:
+        servers.setdefault(one.sessions.server, []).append(one)
+    return servers
+
+
+def _limits(asked: Sequence[DatabaseReading]) -> Iterator[str]:
+    """What each of several servers accepts: no one limit is that of all connections."""
+    servers = _by_server(asked)
+    for readings in servers.values() if len(servers) > 1 else ():
+        aliases = listed([alias for one in readings for alias in one.aliases or ()])
+        count = sum(len(one.sessions.backends) for one in readings)
+        yield (
+            f"The server of {aliases} accepts {readings[0].sessions.limit:,} sessions in all, and has {count:,} in the"
+            " databases that were asked."
+        )
 
 
 class _Join:

@@ -213,6 +213,18 @@ def test_two_aliases_of_one_database_share_its_sessions() -> None:
     assert [one.backend for one in not_ours(found)] == [9]
 
 
+def test_the_limits_of_two_servers_are_told_apart() -> None:
+    primary, replica = asked(backend(1000), aliases=("default",)), asked(backend(9), backend(10), aliases=("replica",))
+    other = replace(replica, sessions=replace(replica.sessions, server=1.6e9, limit=20))
+    found = join(listing(connections(1)), primary, other)
+    assert found.limit is None
+    assert found.notes[:2] == (
+        "The server of default accepts 97 sessions in all, and has 1 in the databases that were asked.",
+        "The server of replica accepts 20 sessions in all, and has 2 in the databases that were asked.",
+    )
+    assert join(listing(connections(1)), primary, replica).limit == 97
+
+
 def test_a_role_that_may_not_see_others_is_told_what_it_lacks() -> None:
     hidden = Backend(pid=9, seconds=None, session=Session(state="", user="other"))
     found = join(listing(connections(1)), asked(backend(1000), hidden))
