@@ -53,6 +53,7 @@ RUNS ?= 10000
 SEED ?= 2013
 error-rates: $(VENV)/lab
 	@$(BIN)/python benchmarks/error_rates.py --runs $(RUNS) --seed $(SEED) --write docs/explanation/statistics.md
+	@$(BIN)/python benchmarks/two_runs_error_rates.py --runs $(RUNS) --seed $(SEED) --write docs/explanation/statistics.md
 	@$(BIN)/python benchmarks/gate_error_rates.py --runs $(RUNS) --seed $(SEED) --write docs/explanation/statistics.md
 	@test ! -f benchmarks/leak_error_rates.py || $(BIN)/python benchmarks/leak_error_rates.py
 

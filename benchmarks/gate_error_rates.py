@@ -12,14 +12,12 @@ from typing import TYPE_CHECKING, Final
 import error_rates
 import numpy as np
 
-from loadlab.analysis.gates import OverBlocks, OverRuns, OverTrials, Question, decide
+from loadlab.analysis.gates import OverBlocks, OverTrials, Question, decide
 from loadlab.model.gates import GateOutcome
 from loadlab.plan.gates import read_gates
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from numpy.typing import NDArray
+    from collections.abc import Iterator, Sequence
 
     from loadlab.analysis.gates import Estimator
     from loadlab.model.gates import Gate
@@ -36,7 +34,7 @@ MARKS: Final = ("<!-- gates: made by `make error-rates` -->", "<!-- end of gates
 class Build:
     """One gate on so many cases; `kind` says what its limit is."""
 
-    kind: str  # "blocks": a baseline of the same run; "runs": of an earlier run; "trials": a number
+    kind: str  # "blocks": a baseline of the same run; "trials": a number
     limit: float
     cases: int
     blocks: int = BLOCKS
@@ -45,17 +43,12 @@ class Build:
 
     @property
     def heading(self) -> str:
-        what = {"blocks": f"{self.limit:g}×", "runs": f"{self.limit:g}×, two runs", "trials": "a number"}[self.kind]
+        what = {"blocks": f"{self.limit:g}×", "trials": "a number"}[self.kind]
         return f"{what}, {self.cases}" + (f", loss of {100 * self.loss:g} %" if self.loss != LOSS else "")
-
-    @property
-    def width(self) -> int:
-        """Cases to draw: of two runs, each case is drawn twice."""
-        return 2 * self.cases if self.kind == "runs" else self.cases
 
     def drawn(self, runs: int, seed: int, shift: float) -> Iterator[list[Estimator]]:
         """What is known of each case; the first one differs by `shift` from its baseline, or from the limit."""
-        setting = error_rates.Setting(noise=self.noise, blocks=self.blocks, comparisons=self.width, seed=seed)
+        setting = error_rates.NoiseSetting(noise=self.noise, blocks=self.blocks, comparisons=self.cases, seed=seed)
         for cases, drawn in setting.draw(runs):
             values = drawn * (CV / error_rates.CV)
             if self.kind == "blocks":
@@ -63,20 +56,9 @@ class Build:
                 found[:, 0] += shift
                 yield from ([OverBlocks(one) for one in run] for run in found)
             else:
-                yield from map(self._lone(shift), values[..., : self.width].swapaxes(1, 2))
-
-    def _lone(self, shift: float) -> Callable[[NDArray[np.float64]], list[Estimator]]:
-        centre = median_of(self.noise) if self.kind == "trials" else 0.0
-
-        def of_run(values: NDArray[np.float64]) -> list[Estimator]:
-            if self.kind == "trials":
-                return [
-                    OverTrials(np.exp(one - centre + shift * (not at))) for at, one in enumerate(values[: self.cases])
-                ]
-            halves = zip(values[0::2], values[1::2], strict=False)
-            return [OverRuns(before, after + shift * (not at)) for at, (before, after) in enumerate(halves)]
-
-        return of_run
+                found = values[..., : self.cases].swapaxes(1, 2) - median_of(self.noise)
+                found[:, 0] += shift
+                yield from ([OverTrials(np.exp(one)) for one in run] for run in found)
 
 
 def median_of(noise: str) -> float:
@@ -107,8 +89,6 @@ NOTHING: Final = (
     Build(kind="blocks", limit=1, cases=1),
     Build(kind="blocks", limit=1, cases=6),
     Build(kind="blocks", limit=1, cases=20),
-    Build(kind="runs", limit=0.95, cases=6),
-    Build(kind="runs", limit=1, cases=6),
     Build(kind="trials", limit=1, cases=6),
     Build(kind="trials", limit=1, cases=20),
 )
@@ -116,7 +96,6 @@ POWER: Final = (
     Build(kind="blocks", limit=0.95, cases=1),
     Build(kind="blocks", limit=0.95, cases=6),
     Build(kind="blocks", limit=0.95, cases=20),
-    Build(kind="runs", limit=0.95, cases=6),
     Build(kind="blocks", limit=0.9, cases=6, loss=0.2),
 )
 SIZES: Final = (8, 10, 12, 14, 16)

@@ -92,9 +92,9 @@ def measure(round_trip_ms: float | None, server: int, register: Register, logs: 
     with AddedLatency(round_trip_ms=round_trip_ms).applied(context) as far:
         port = int(far.database.parameters["port"])
         seconds = alone(port)
-        before = _cpu(far.pid)
+        before = _cpu(far.trees["proxy"])
         exchanges = at_a_pace(port)
-        spent = _cpu(far.pid) - before
+        spent = _cpu(far.trees["proxy"]) - before
         most = rushing(port)
     return Measured(round_trip_ms=round_trip_ms, seconds=seconds, cpu_seconds=spent / exchanges, most_per_second=most)
 

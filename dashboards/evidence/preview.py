@@ -48,7 +48,7 @@ def _panel(dashboard: str, panel: dict[str, Any], api: Api, span: Span) -> dict[
         "matrix": [matrix[0]["options"][field] for field in ("rowField", "columnField")] if matrix else None,
         "unit": defaults["unit"],
         "steps": defaults.get("thresholds", {}).get("steps", []),
-        "alarming": list(_overridden(panel, "color")),
+        "colours": {name: colour["fixedColor"] for name, colour in _overridden(panel, "color").items()},
         "stacked": "stacking" in defaults.get("custom", {}),
         "queries": _queries(dashboard, panel, api, span),
     }

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 DATASOURCE = model.DataSourceRef(type_val="prometheus", uid="${datasource}")
 GUIDE_HEIGHT = 3
-ALARM = {"mode": "fixed", "fixedColor": "red"}
 
 
 def to_json(board: Board) -> str:
@@ -132,8 +131,9 @@ def _panel(panel: Panel) -> Any:  # noqa: ANN401  the builders of all kinds have
         built.with_target(_target(panel, query, _ref(place)))
         if query.unit:
             built.override_by_name(query.name, [model.DynamicConfigValue(id_val="unit", value=query.unit)])
-    for name in panel.alarming:
-        built.override_by_name(name, [model.DynamicConfigValue(id_val="color", value=ALARM)])
+    for name, colour in panel.colours.items():
+        fixed = {"mode": "fixed", "fixedColor": colour}
+        built.override_by_name(name, [model.DynamicConfigValue(id_val="color", value=fixed)])
     if panel.limits:
         built.thresholds(_thresholds(panel.limits))
     return built

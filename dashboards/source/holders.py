@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dashboards.source.panels import Query
 from dashboards.source.promql import aggregate
@@ -10,9 +10,19 @@ from loadlab.model.holders import Holder
 from loadlab.model.metrics import CONNECTIONS_OPEN
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from dashboards.source.promql import Scope
 
-LEAKED = (Holder.LEAKED.label,)
+# Fixed, because Grafana's palette makes the fifth series red too, and a legend leaves out holders that have none.
+COLOURS: Final[Mapping[str, str]] = {
+    Holder.LEAKED.label: "red",
+    Holder.OUTSIDE.label: "orange",
+    Holder.IN_USE.label: "green",
+    Holder.IDLE.label: "blue",
+    Holder.POOL.label: "purple",
+    Holder.UNKNOWN.label: "text",
+}
 
 
 def by_holder(scope: Scope) -> tuple[Query, ...]:

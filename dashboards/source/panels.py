@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 GRID_COLUMNS = 24
 
@@ -32,7 +35,7 @@ class Limits:
 class Panel:
     """One question of a dashboard: what it shows, what is good, and what to do if it is not.
 
-    Series whose names are in `alarming` are red: they should not be there.
+    `colours` has a fixed colour of Grafana's for series by name; the others take the next of its palette.
     """
 
     title: str
@@ -46,7 +49,7 @@ class Panel:
     width: int = 8
     height: int = 8
     stacked: bool = False
-    alarming: tuple[str, ...] = ()
+    colours: Mapping[str, str] = field(default_factory=dict)
     highest: float | None = None
     rows: str = "server"
     columns: str = "max_age"

@@ -78,7 +78,6 @@ def _of_complete(case: Case, trials: Sequence[Trial], summaries: Sequence[TrialS
     # A trial without any success has no latency; a caveat says so.
     p50, p95, p99 = percentile_estimates(one.latency_seconds for one in summaries if one.requests > one.failures)
     requests = sum(summary.requests for summary in summaries)
-    opens = measured.opens_per_request(trials)
     return Arm(
         case=case,
         trials=len(trials),
@@ -88,8 +87,8 @@ def _of_complete(case: Case, trials: Sequence[Trial], summaries: Sequence[TrialS
         p50_seconds=p50,
         p95_seconds=p95,
         p99_seconds=p99,
-        opens_per_request=opens,
-        reuse=None if opens is None else 1 - opens,
+        opens_per_request=measured.opens_per_request(trials),
+        reuse=measured.share_reused(trials),
         connect_seconds=_connect_seconds(trials),
         peak=0,
         left_open=0,

@@ -11,9 +11,9 @@ from loadlab.analysis.scalars import METRICS, scalars
 from loadlab.model.config import spell
 from loadlab.model.contrasts import Contrast, RunContrast
 from loadlab.model.project_notes import NOTES, is_note, notes_of
+from loadlab.stats.between_runs import shift
 from loadlab.stats.intervals import median
 from loadlab.stats.paired import ratio_of
-from loadlab.stats.rank_sum import shift
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

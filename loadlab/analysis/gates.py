@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 import numpy as np
 
 from loadlab.model.gates import Doubt, GateOutcome, GateResult
-from loadlab.stats import rank_sum
+from loadlab.stats import between_runs
 from loadlab.stats.blocks import ALPHA
 from loadlab.stats.intervals import Interval, ends_of_median, median
 from loadlab.stats.paired import ratio_of
@@ -95,7 +95,7 @@ class OverBlocks:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OverRuns:
-    """The ratio to an earlier run, not paired: logarithms of both; Wilcoxon's rank-sum test, inverted."""
+    """The ratio to an earlier run, not paired: logarithms of both. Its interval allows for a change of the machine."""
 
     before: NDArray[np.float64]
     after: NDArray[np.float64]
@@ -113,7 +113,7 @@ class OverRuns:
         return Interval(ratio_of(interval.low), ratio_of(interval.high)) if interval else Interval(0.0, inf)
 
     def _shift(self, tail: float) -> tuple[float, Interval | None]:
-        return rank_sum.shift(self.before, self.after, tail=tail)
+        return between_runs.shift(self.before, self.after, tail=tail)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -212,7 +212,7 @@ def _estimated(one: Question, family: int) -> GateResult:
         trials=evidence.size,
     )
     if result.value is None:
-        return replace(result, doubt=Doubt.NOT_MEASURED)
+        return replace(result, doubt=Doubt.VALUE_UNKNOWN if evidence.size else Doubt.NOT_MEASURED)
     if not gate.meets(bad):
         return replace(result, outcome=GateOutcome.FAIL)
     if gate.meets(good):

@@ -62,15 +62,29 @@ def refused(trial: Trial) -> int:
 def opens_per_request(trials: Iterable[Trial]) -> float | None:
     """Connections opened for each request that used the database, in the windows of `trials`: 1 means no reuse.
 
-    Both counts come from the target's ledgers, read at the same instants; the generator's clock has no part in it.
     None where nothing used the database.
     """
-    opened = uses = 0
+    opened, reused = _openings_and_reuses(trials)
+    return opened / (opened + reused) if opened + reused else None
+
+
+def share_reused(trials: Iterable[Trial]) -> float | None:
+    """The share of the requests that used the database which found a connection open; None where none did.
+
+    It is not 1 - opens_per_request: that would be off by a rounding, and miss a limit that it just meets.
+    """
+    opened, reused = _openings_and_reuses(trials)
+    return reused / (opened + reused) if opened + reused else None
+
+
+def _openings_and_reuses(trials: Iterable[Trial]) -> tuple[int, int]:
+    """Both from the target's ledgers, read at the same instants; the generator's clock has no part in it."""
+    opened = reused = 0
     for trial in trials:
         before, after = trial.connections.window_start, trial.connections.window_end
         opened += after.opened - before.opened
-        uses += after.opened - before.opened + after.reused - before.reused
-    return opened / uses if uses else None
+        reused += after.reused - before.reused
+    return opened, reused
 
 
 def _per_request(spent: CpuSeconds, requests: int) -> CpuSeconds | None:

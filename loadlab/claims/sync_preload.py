@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from loadlab.claims.base import Claim, aged, served
 from loadlab.lab.application import Extras
-from loadlab.lab.clients import answer, together
+from loadlab.lab.clients import answer
 from loadlab.lab.fixture import running_server
 from loadlab.model.behaviour import BehaviourFigure
+from loadlab.system.background import together
 
 if TYPE_CHECKING:
     from loadlab.lab.fixture import PostgresFixture, RunningServer

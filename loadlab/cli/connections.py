@@ -2,6 +2,8 @@
 
 It reads the listing that loadlab's instrumentation serves beside the project's metrics, or the ledgers in a folder of
 this machine. Where --dsn names the database, it joins them with pg_stat_activity. Nothing is written.
+
+If some of several hosts give no listing, it lists the others, names these, and exits with 3.
 """
 
 from __future__ import annotations
@@ -9,15 +11,17 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import ExitStack, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from loadlab.cli._database import AskedDatabase, NotAskedError
+from loadlab.cli._hosts import AskedHosts, require_all
 from loadlab.errors import EnvironmentFaultError, StoppedError, UsageError
 from loadlab.listing.options import NO_PAUSE, add_options
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Callable
 
     from loadlab.model.open_connections import Listing
 
@@ -66,6 +70,7 @@ def execute(arguments: argparse.Namespace) -> int:
             print(_text(lister.listing(asking=False), arguments))
             raise
         print(_text(found, arguments))
+        require_all(found)
     return 0
 
 
@@ -105,12 +110,13 @@ class _Lister:
         """What is open now.
 
         Raises:
-            EnvironmentFaultError: the project does not answer.
+            EnvironmentFaultError: no host of the project answers.
             NotAskedError: the database does not.
         """
         from loadlab.instrumentation.open_connections import listed_with
 
-        return listed_with(self._read, self._database.sessions) if asking and self._database.is_named else self._read()
+        read = self._reader()
+        return listed_with(read, self._database.sessions) if asking and self._database.is_named else read()
 
     def watch(self) -> None:
         """List again and again. The first listing must succeed; what keeps a later one from it is shown in its place.
@@ -132,23 +138,11 @@ class _Lister:
             said = printable(redacted(str(error)))
             return json.dumps({"error": said}) if self._arguments.json else said
 
-    def _read(self) -> Listing:
-        from loadlab.listing.merging import merged
-        from loadlab.scrape import listing_at
-
+    def _reader(self) -> Callable[[], Listing]:
+        """What reads the project's processes, for one listing."""
         if self._arguments.ledgers:
-            return _of_folder(self._arguments.ledgers)
-        return merged({name: listing_at(url, self._token) for name, url in _hosts(self._urls).items()})
-
-
-def _hosts(urls: Sequence[str]) -> dict[str, str]:
-    """The URLs by the names of their hosts, and by their paths as well where one host has several."""
-    from urllib.parse import urlsplit
-
-    parts = {url: urlsplit(url) for url in urls}
-    hosts = [one.netloc for one in parts.values()]
-    shared = {host for host in hosts if hosts.count(host) > 1}
-    return {f"{one.netloc}{one.path if one.netloc in shared else ''}": url for url, one in parts.items()}
+            return partial(_of_folder, self._arguments.ledgers)
+        return AskedHosts(self._urls, self._token).read
 
 
 def _of_folder(name: str) -> Listing:

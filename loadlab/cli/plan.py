@@ -72,7 +72,7 @@ def _as_text(experiment: Experiment, arguments: argparse.Namespace) -> str:
     names = {case: case.id for case in experiment.cases} if arguments.ids else short_names(experiment.cases)
     lines = list(names.values())
     if arguments.order:
-        lines += ["", *(f"block {block + 1}  {names[case]}" for block, case in _order(experiment))]
+        lines += ["", *(f"block {block}  {names[case]}" for block, case in _order(experiment))]
     lines += [f"left out: {pair}" for pair in experiment.left_out]
     # What a site needs to boot is not known before it has been run once, and each trial boots it.
     boots = "" if experiment.plan.project is None else ", and the time that your site takes to boot, for each"

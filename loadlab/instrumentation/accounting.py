@@ -37,6 +37,7 @@ class Accounting:
     """
 
     alias: str
+    vendor: str
     settings_dict: dict[str, Any]
     autocommit: bool
     connection: Any
@@ -48,7 +49,7 @@ class Accounting:
     _finalizer: weakref.finalize[Any, Any] | None = None
     _reason: CloseReason | None = None  # to close it, where that is known before
     _apart = False  # made outside of the handler, as connection.copy() makes one: only its maker can close it
-    _parents_alone = False  # what is closed is the parent's, and this process has closed its own copy of the socket
+    _parents_alone = False  # what is closed is this process's copy of the parent's connection, which stays open
     _connecting = False
     _attempting = False
     opened_while_loading = False  # a server may load the project before it forks, and the workers would share it
@@ -141,7 +142,11 @@ class Accounting:
         row = self._row
         if row is not None and row.pooled:
             row.returned()
-        self._parents_alone = row is not None and not row.ledger.mark[0] and not has_socket(self.connection)
+        self._parents_alone = row is not None and not row.ledger.mark[0] and not self._ends_for_parent()
+
+    def _ends_for_parent(self) -> bool:
+        """Whether a forked child that closes the connection ends it for its parent: no server has SQLite's."""
+        return self.vendor != "sqlite" and has_socket(self.connection)
 
     def _write_down_close(self, connection: object) -> None:
         row, finalizer, reason = self._row, self._finalizer, self._reason

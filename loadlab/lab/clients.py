@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import http.client
-import threading
 from contextlib import closing
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
+from loadlab.system.background import together
 from loadlab.system.ports import LOOPBACK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping
 
-T = TypeVar("T")
 PATIENCE_SECONDS: Final = 60.0  # no response at all is a failed request; every limit under test is shorter
 FAULT: Final = 400  # and above
 
@@ -61,25 +60,6 @@ class ClientPool:
 
 def _failed(client: Client, path: str, each: int) -> int:
     return sum(not client.ask(path) for _ in range(each))
-
-
-def together(calls: Sequence[Callable[[], T]]) -> list[T]:
-    """Make all calls at once, each in its own thread.
-
-    A stop during the wait leaves the threads alone: they end with the server, which is next.
-    """
-    results: list[T] = []
-    # Nothing is raised in a call but what is a bug of ours, and then the sum is short: the counts would show it.
-    threads = [threading.Thread(target=_keep, args=(call, results), daemon=True) for call in calls]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return results
-
-
-def _keep(call: Callable[[], T], results: list[T]) -> None:
-    results.append(call())
 
 
 def ask_for_number(port: int, path: str, headers: Mapping[str, str]) -> int:

@@ -7,8 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import EnvironmentFaultError
-from loadlab.lab.clients import ask_for_number, together
+from loadlab.lab.clients import ask_for_number
 from loadlab.settings_override.configuration import COLLECT_PATH, KEEP_GARBAGE_PATH, TOKEN_HEADER
+from loadlab.system.background import together
 
 if TYPE_CHECKING:
     from loadlab.lab.application import ServedApplication

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from loadlab.listing.ordering import worst_first
 from loadlab.model.holders import Holder
 from loadlab.model.open_connections import GONE, OpenConnection, Session
-from loadlab.model.text import plural
+from loadlab.model.text import listed, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 LARGEST_PID: Final = 1 << 22  # of a process of Linux; a pooler's numbers are random and of 31 or 32 bits
 SLACK_SECONDS: Final = 2.0  # between two clocks, and within a reading
+DRIFT: Final = 0.001  # of an age: two clocks do not run alike, and connections may be open for weeks
 CONNECT_SECONDS: Final = 30.0  # the longest that a session is older than its connection, where that proves something
 BEGINNING_SECONDS: Final = 0.5  # from the start of a session to when the project counts it as open
 POSTGRESQL: Final = "postgresql"
@@ -66,6 +67,9 @@ class _Join:
 
     def __init__(self, before: Listing, after: Listing, asked: DatabaseReading) -> None:
         self._asked = asked
+        # A session that begins in the future: the database's clock was set back, and no age proves anything.
+        self._set_back = any((one.seconds or 0.0) < -SLACK_SECONDS for one in asked.sessions.backends)
+        self._silent = sorted({*before.silent, *after.silent})
         self._by_pid = {backend.pid: backend for backend in asked.sessions.backends}
         self._rows = {alias: rows for alias in self._candidates(after) if (rows := _rows_of(alias, after))}
         # Behind a pooler, sessions outlive the connections that they served: also where none is open now.
@@ -73,6 +77,8 @@ class _Join:
         self._pooled = [alias for alias in self._numbers if self._is_pooled(alias)]
         found = {alias: self._found(rows) for alias, rows in self._rows.items() if alias not in self._pooled}
         self._found_of = {alias: one for alias, one in found.items() if self._is_here(alias, one)}
+        self._partly = self._partly_here(found)
+        self._found_of |= self._partly
         self._strange = [alias for alias in found if alias not in self._found_of]
         earlier = [one for alias in self._found_of for _, one in _rows_of(alias, before)]
         closed = {backend.pid for one in earlier if (backend := self._session_of(one, asked.before)) is not None}
@@ -91,7 +97,11 @@ class _Join:
 
     @property
     def _not_told(self) -> bool:
-        """Whether nothing of the project tells a pooler's sessions from those of other programs."""
+        """Whether what is known of the project cannot tell its sessions from those of other programs."""
+        return bool(self._silent) or self._may_be_pooled
+
+    @property
+    def _may_be_pooled(self) -> bool:
         if self._asked.aliases is not None or self._found_of:
             return False
         return not self._numbers or not all(map(any, self._numbers.values()))
@@ -103,9 +113,10 @@ class _Join:
     def _session_of(self, one: OpenConnection, since_seconds: float) -> Backend | None:
         """Its session, if there is one; the listing was read so many seconds before the database was asked."""
         backend = self._by_pid.get(one.backend)
-        if backend is None or _older_by(backend, one, since_seconds) < -SLACK_SECONDS:
-            return None
-        return backend
+        if backend is None or self._set_back:
+            return backend
+        slack = SLACK_SECONDS + DRIFT * (one.opened_seconds or 0.0)
+        return backend if _older_by(backend, one, since_seconds) >= -slack else None
 
     def _is_here(self, alias: str, found: dict[int, Backend]) -> bool:
         """Whether the alias is of this database. Two servers may well have the same number for two sessions."""
@@ -113,9 +124,29 @@ class _Join:
             return True
         if not found or len(self._rows) == 1:
             return bool(found)
-        rows = dict(self._rows[alias])
-        near = (_older_by(backend, rows[n], -self._asked.after) for n, backend in found.items())
-        return 2 * sum(older < CONNECT_SECONDS for older in near) >= len(rows)
+        return 2 * len(self._as_old(alias, found)) >= self._numbered(alias)
+
+    def _numbered(self, alias: str) -> int:
+        """How many of its connections have a number: processes of an earlier loadlab note none."""
+        return sum(bool(one.backend) for _, one in self._rows[alias])
+
+    def _as_old(self, alias: str, found: dict[int, Backend]) -> dict[int, Backend]:
+        """Those whose session began when the connection did."""
+        rows, since = dict(self._rows[alias]), -self._asked.after
+        return {n: backend for n, backend in found.items() if _older_by(backend, rows[n], since) < CONNECT_SECONDS}
+
+    def _partly_here(self, found: dict[str, dict[int, Backend]]) -> dict[str, dict[int, Backend]]:
+        """Aliases of which the database has few connections, as when it has ended the others or was restarted.
+
+        Their sessions are ours, where ages say so too, and no other alias has them.
+        """
+        taken = {backend.pid for one in self._found_of.values() for backend in one.values()}
+        rest = {alias: self._as_old(alias, one) for alias, one in found.items() if alias not in self._found_of}
+        few = {
+            alias: {n: one for n, one in old.items() if one.seconds is not None and one.pid not in taken}
+            for alias, old in rest.items()
+        }
+        return {alias: one for alias, one in few.items() if one}
 
     def sessions(self) -> Iterator[tuple[int, Session]]:
         """What the database says of each connection that is in its count, or was."""
@@ -125,6 +156,8 @@ class _Join:
 
     def _gone(self, alias: str) -> list[int]:
         """Those that the database has ended: they were open when it was asked, and it has no such session."""
+        if alias in self._partly:
+            return []
         found, since = self._found_of[alias], self._asked.after + SLACK_SECONDS
         return [
             number
@@ -154,7 +187,8 @@ class _Join:
 
     def _is_new(self, backend: Backend) -> bool:
         """Whether it began after the first reading, so that one of ours may have been opened and closed unseen."""
-        return backend.seconds is not None and backend.seconds < self._asked.before + BEGINNING_SECONDS
+        known = backend.seconds is not None and not self._set_back
+        return known and (backend.seconds or 0.0) < self._asked.before + BEGINNING_SECONDS
 
     def notes(self) -> Iterator[str]:
         seen = self._asked.sessions
@@ -169,7 +203,18 @@ class _Join:
                 f"{alias}: none of its connections is among the sessions of database {seen.database}. A pooler may be"
                 " in between, or another database was asked; so no session is called not ours."
             )
-        if self._strangers() and self._not_told:
+        for alias, few in self._partly.items():
+            are = "is" if len(few) == 1 else "are"
+            yield (
+                f"{alias}: {len(few)} of its {self._numbered(alias)} connections {are} among the sessions of database"
+                f" {seen.database}. The database has ended the others, or they lead to another one."
+            )
+        if self._strangers() and self._silent:
+            yield (
+                f"Sessions of database {seen.database} that no listed host has may be of those that gave no listing:"
+                f" {listed(self._silent)}."
+            )
+        if self._strangers() and self._may_be_pooled:
             yield (
                 f"No process of the project has a connection to tell by: the sessions of database {seen.database} may"
                 " be of a pooler that the project uses. Have the site answer a request that queries, and list again."
@@ -178,6 +223,11 @@ class _Join:
 
     def _notes_of_sessions(self) -> Iterator[str]:
         seen = self._asked.sessions
+        if self._set_back:
+            yield (
+                f"The clock of database {seen.database} was set back: some of its sessions begin in the future, and are"
+                " matched by their numbers alone."
+            )
         for alias in self._found_of:
             if gone := len(self._gone(alias)):
                 yield f"{alias}: the database has ended {plural(gone, 'connection')} that the project still holds."

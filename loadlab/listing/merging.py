@@ -12,15 +12,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def merged(listings: Mapping[str, Listing]) -> Listing:
-    """One listing of all, at least one, given by the names of their hosts; those of the same ledgers count once."""
+def merged(listings: Mapping[str, Listing], silent: Mapping[str, str]) -> Listing:
+    """One listing of all, at least one, given by the names of their hosts; those of the same ledgers count once.
+
+    `silent` says of each host that gave none why that is.
+    """
     apart: dict[str, tuple[str, Listing]] = {}
     notes = []
     for name, one in listings.items():
         first = apart.setdefault(one.place or name, (name, one))[0]
         if first != name:
             notes.append(f"{name} and {first} tell of the same processes, which are listed once.")
-    if len(apart) == 1:
+    if len(apart) == 1 and not silent:
         ((_, only),) = apart.values()
         return replace(only, notes=(*only.notes, *notes))
     found = dict(apart.values())
@@ -30,5 +33,10 @@ def merged(listings: Mapping[str, Listing]) -> Listing:
         aliases={alias: said for one in reversed(found.values()) for alias, said in one.aliases.items()},
         server=next((one.server for one in found.values() if one.server), ""),
         ended=tuple(row for one in found.values() for row in one.ended),
-        notes=(*(f"{host}: {note}" for host, one in found.items() for note in one.notes), *notes),
+        notes=(
+            *(f"Not listed: {why}" for why in silent.values()),
+            *(f"{host}: {note}" for host, one in found.items() for note in one.notes),
+            *notes,
+        ),
+        silent=tuple(silent),
     )

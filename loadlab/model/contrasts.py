@@ -13,8 +13,9 @@ class Contrast:
     """One case in two runs, in one metric: medians before and after, and how far all of it has shifted.
 
     `ratio` is Hodges and Lehmann's estimate over all pairs of an earlier and a later trial, `low` and `high` its 95 %
-    interval, not paired by block. Trials that served nothing, `silent` before and after, are in all of
-    them. No verdict: the runs were made at different times, and what changed on the machine in between is in the ratio.
+    interval, not paired by block: it allows the machine to have changed between the runs by as much as two trials
+    differ. Trials that served nothing, `silent` before and after, are in all of them. No verdict: a larger change of
+    the machine is in the ratio too.
     """
 
     case: Case

@@ -22,7 +22,7 @@ class Holder(IntEnum):
     POOL = 4  # its pool may lend it
     UNKNOWN = 5  # of a process of an earlier loadlab
     NOT_OURS = 6  # no process of this project has it; only the database knows of it
-    NOT_TOLD = 7  # the same, and a pooler that the project uses may have it
+    NOT_TOLD = 7  # the same, and a pooler that the project uses may have it, or a host that gave no listing
 
     @property
     def label(self) -> str:
@@ -42,7 +42,7 @@ _TITLES: Final = (
     "pool, idle",
     "not known",
     "not ours",
-    "not ours, or of a pooler that the project uses",
+    "not known whether ours",
 )
 UNHELD: Final = (Holder.NOT_OURS, Holder.NOT_TOLD)  # by any process of the project
 COUNTED: Final = tuple(holder for holder in Holder if holder not in UNHELD)  # by the project's own metrics

@@ -120,6 +120,7 @@ class Listing:
     ours. `limit` is how many sessions the database accepts from programs like this one, in all; None when not known.
     `notes` are sentences on what could not be read or told. Listings of the same ledgers have the same `place`.
     `ended` is the last connection that each process has closed, for each alias: its number tells of a pooler.
+    `silent` are the hosts that were asked for their listings, and gave none.
     """
 
     at: float
@@ -131,6 +132,7 @@ class Listing:
     notes: tuple[str, ...] = ()
     place: str = ""
     ended: tuple[EndedConnection, ...] = ()
+    silent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

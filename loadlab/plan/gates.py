@@ -12,6 +12,8 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal, InvalidOperation
+from math import isfinite
 from typing import TYPE_CHECKING, Final
 
 from loadlab.model.gates import EVERY, MEASURES, Gate, Limit, matches
@@ -38,12 +40,14 @@ ABSOLUTE: Final = re.compile(
 OPERATORS: Final[Mapping[str, Operator]] = {
     "==": "==", "<": "<", "<=": "<=", ">": ">", ">=": ">=", "≤": "<=", "≥": ">=",
 }  # fmt: skip
-# Unit as written → what it measures, and how many of the base unit it is.
-UNITS: Final[Mapping[str, tuple[Unit, float]]] = {
-    "ms": ("s", 0.001),
-    "s": ("s", 1.0),
-    "%": ("share", 0.01),
-    "/s": ("/s", 1.0),
+# Unit as written → what it measures, and how many of the base unit it is. Limits are read in decimals: 95 × 0.01 is
+# more than 0.95 in binary, and 19 of 20 would miss 95 %.
+PERCENT: Final = Decimal("0.01")
+UNITS: Final[Mapping[str, tuple[Unit, Decimal]]] = {
+    "ms": ("s", Decimal("0.001")),
+    "s": ("s", Decimal(1)),
+    "%": ("share", PERCENT),
+    "/s": ("/s", Decimal(1)),
 }
 FORM: Final = 'write QUANTITY OPERATOR LIMIT, such as "leaks == 0" or "p95 < 50 ms"'
 UNDECIDED: Final = "undecided"  # the key of [gates] that is no glob
@@ -175,15 +179,19 @@ def _limit(text: str, measure: Measure | None, where: str, problems: list[Proble
     if per_connection and measure and (measure.needs != "fault" or measure.unit):
         remedy = "remove it, or limit failed_after(FAULT)"
         problems.append(Problem(where=where, what='"per connection" is for counts of what a fault does', remedy=remedy))
-    return Limit(value=float(match["number"]) * factor, per_connection=per_connection)
+    value = float(Decimal(match["number"]) * factor)
+    if not isfinite(value):
+        problems.append(Problem(where=where, what=f"{text!r} is too large a limit", remedy="write a smaller number"))
+        return None
+    return Limit(value=value, per_connection=per_connection)
 
 
 def _relative(match: re.Match[str], measure: Measure | None, where: str, problems: list[Problem]) -> Limit | None:
     if measure and measure.needs == "fault":
         problems.append(Problem(where=where, what="what a fault does has no baseline", remedy="write a number"))
     try:
-        factor = float(match["number"] or 1) * (0.01 if match["unit"] else 1.0)
-    except ValueError:
+        factor = float(Decimal(match["number"] or 1) * (PERCENT if match["unit"] else 1))
+    except InvalidOperation:
         factor = 0.0
     if not 0 < factor < float("inf"):
         remedy = "write a positive number, such as 0.95 × baseline"
@@ -192,13 +200,13 @@ def _relative(match: re.Match[str], measure: Measure | None, where: str, problem
     return Limit(value=factor, relative=True)
 
 
-def _factor(unit: str, text: str, measure: Measure | None, where: str, problems: list[Problem]) -> float:
+def _factor(unit: str, text: str, measure: Measure | None, where: str, problems: list[Problem]) -> Decimal:
     """How many of the base unit one is; a time must have its unit, and a count may have none."""
     if unit and unit not in UNITS:
         remedy = did_you_mean(unit, UNITS) or f"use {', '.join(UNITS)}, or none for a count"
         problems.append(Problem(where=where, what=f"unknown unit {unit!r} in {text!r}", remedy=remedy))
-        return 1.0
-    measured, factor = UNITS.get(unit, ("", 1.0))
+        return Decimal(1)
+    measured, factor = UNITS.get(unit, ("", Decimal(1)))
     if measure is None:
         return factor
     if not unit and measure.unit == "s":
@@ -228,16 +236,23 @@ def gate_problems(plan: Plan, _data: Mapping[str, Any] | None = None) -> Iterato
 def gates_that_fit_nowhere(
     gates: Iterable[Gate], cases: Sequence[Case], chosen: Sequence[Case], *, between_runs: bool = False
 ) -> Iterator[Problem]:
-    """Gates that no case of the plan can be held to: of all `cases`, the `chosen` ones are measured."""
-    names = short_names(cases)
+    """Gates that no case of the plan can be held to: of all `cases`, the `chosen` ones are measured.
+
+    A short name says what differs between cases, so that a case may have another one in the run of a few.
+    """
+    names, measured_names = short_names(cases), short_names(chosen)
     for gate in gates:
         where = _where(gate)
         meant = [case for case in cases if gate.concerns(case, names[case])]
+        unnamed = [one for one in meant if one in measured_names and not gate.concerns(one, measured_names[one])]
         if not any(matches(gate.cases, case, names[case]) for case in cases):
             what = f"no case matches {gate.cases!r}"
             yield Problem(where=where, what=what, remedy=_such_as(gate.cases, cases, names))
-        elif not meant and gate.fault is None:
-            yield Problem(where=where, what=f"{gate.cases!r} matches cases with a fault only", remedy="widen it")
+        elif not meant:
+            yield Problem(where=where, what=_held_to_nothing(gate), remedy="widen it")
+        elif unnamed:
+            what = f"with --only, {names[unnamed[0]]} is called {measured_names[unnamed[0]]}, which it does not match"
+            yield Problem(where=where, what=what, remedy="widen it, or write the id that loadlab plan --ids lists")
         elif (
             gate.limit.relative
             and not between_runs
@@ -302,6 +317,12 @@ def _has_baseline(meant: Sequence[Case], cases: Sequence[Case]) -> bool:
         return True
     groups = {case.group for case in cases if case.is_baseline}
     return not meant or any(case.is_candidate and case.group in groups for case in meant)
+
+
+def _held_to_nothing(gate: Gate) -> str:
+    if gate.fault is not None:
+        return f"{gate.cases!r} matches no case in which {gate.fault} can be applied"
+    return f"{gate.cases!r} matches only cases that this gate is not about: with a fault, a replica, or the other side"
 
 
 def _such_as(glob: str, cases: Sequence[Case], names: Mapping[Case, str]) -> str:

@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 TOO_FEW = "too few trials for an interval"
 NOTE = (
     "The two runs were made at different times, so these ratios also contain changes of the machine between them. "
-    "Their trials cannot be paired by block. So the intervals are wider than those of one run, and cover only the "
-    "noise within each run. For a verdict, measure both in one run: settings in one plan, revisions with --against."
+    "Their trials cannot be paired by block. So the intervals are wider than those of one run: they allow the machine "
+    "to have changed by as much as two trials of a run differ, and by no more. For a verdict, measure both in one run: "
+    "settings in one plan, revisions with --against."
 )
 
 

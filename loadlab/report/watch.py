@@ -178,12 +178,15 @@ def _connecting(age: Age) -> str:
 def _judge(observation: Observation) -> Iterator[str]:
     if observation.sessions is None or observation.difference is None:
         return
+    alone = len(observation.aliases) == 1
     counted = f"PostgreSQL counted {numbers.plural(observation.sessions, 'session')} in that time"
     if observation.difference == 0:
-        yield f"{counted}: exactly as many as were opened."
+        yield f"{counted}: exactly as many as {'were' if alone else 'the alias default has'} opened."
         return
     more = "more" if observation.difference > 0 else "fewer"
+    who, others = ("the project", "") if alone else ("the alias default", ", and other aliases of it,")
     yield (
-        f"{counted}; the project opened {numbers.count(abs(observation.difference))} {more}. Other clients of the"
-        " database are in its count and not in the project's, and the two were read a moment apart."
+        f"{counted}; {who} opened {numbers.count(abs(observation.difference))} {more}. Other clients of the"
+        f" database{others} are in its count and not in {'the project' if alone else 'that alias'}'s, and the two were"
+        " read a moment apart."
     )

@@ -92,8 +92,14 @@ def test_a_rate_of_zero_is_the_smallest_of_all() -> None:
 
 
 def test_reuse_counts_requests_that_found_a_connection_open() -> None:
-    assert arm_of(case(max_age=60), KEPT, KEPT).reuse == pytest.approx(998 / 1000)
+    assert arm_of(case(max_age=60), KEPT, KEPT).reuse == 998 / 1000
     assert arm_of(case(), CLOSED).reuse == 0
+
+
+@pytest.mark.parametrize("opened", [3, 7, 11, 93])
+def test_a_share_of_reuse_is_exact(opened: int) -> None:
+    behaviour = replace(KEPT, opened=opened, reused=100 - opened)
+    assert arm_of(case(max_age=60), behaviour).reuse == (100 - opened) / 100
 
 
 def test_connecting_takes_its_mean_over_all_opened() -> None:

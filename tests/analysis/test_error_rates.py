@@ -23,7 +23,7 @@ def test_error_rates_are_simulated_and_written_between_their_marks(tmp_path: Pat
     subprocess.run(program, check=True, capture_output=True)
     written = page.read_text(encoding="utf-8")
     assert "20 simulated runs for each figure" in written
-    assert written.count("### ") == 8
+    assert written.count("### ") == 10
     assert written.startswith("# Statistics")
     assert without_figures(written) == without_figures((ROOT / PAGE).read_text(encoding="utf-8"))
 

@@ -1,4 +1,4 @@
-"""The simulated error rates of gates are those of the manual's tables."""
+"""The simulated error rates of gates, and of two runs, are those of the manual's tables."""
 
 from __future__ import annotations
 
@@ -33,13 +33,20 @@ def test_the_default_plan_catches_a_loss_of_a_tenth_in_four_of_five_builds() -> 
     assert min(caught) >= 0.8
 
 
-@pytest.mark.slow
 @pytest.mark.process
-def test_error_rates_of_gates_are_written_between_their_marks(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("program", "of"), [("gate_error_rates", "builds"), ("two_runs_error_rates", "pairs of runs")])
+def test_error_rates_are_written_between_their_marks(tmp_path: Path, program: str, of: str) -> None:
     page = tmp_path / "statistics.md"
     page.write_text(PAGE.read_text(encoding="utf-8"), encoding="utf-8")
-    program = [sys.executable, str(ROOT / "benchmarks" / "gate_error_rates.py"), "--runs", "10", "--write", str(page)]
-    subprocess.run(program, check=True, capture_output=True)
+    command = [sys.executable, str(ROOT / "benchmarks" / f"{program}.py"), "--runs", "1", "--write", str(page)]
+    subprocess.run(command, check=True, capture_output=True)
     written = page.read_text(encoding="utf-8")
-    assert "10 simulated builds for each figure" in written
+    assert f"1 simulated {of} for each figure" in written
     assert re.sub(r"\d[\d,.]*", "0", written) == re.sub(r"\d[\d,.]*", "0", PAGE.read_text(encoding="utf-8"))
+
+
+def test_intervals_of_two_runs_hold_the_truth_as_often_as_the_manual_says() -> None:
+    found = rows("How often the interval holds the truth")
+    same = [allowing for _, allowing in found["levels of runs vary as much as trials"]]
+    assert min(same) >= 0.94  # 95 %, and what ties and the expansion of t take
+    assert max(without for without, _ in found["levels of runs vary as much as trials"]) < 0.8

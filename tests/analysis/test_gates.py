@@ -81,6 +81,11 @@ def test_too_few_trials_leave_an_estimate_undecided() -> None:
     assert (found.outcome, found.doubt) == (GateOutcome.UNDECIDED, Doubt.TOO_FEW_TRIALS)
 
 
+def test_percentiles_of_too_few_requests_leave_a_gate_undecided() -> None:
+    found = over_trials("p95 < 50 ms", nan, nan, nan, nan, nan)
+    assert (found.outcome, found.doubt) == (GateOutcome.UNDECIDED, Doubt.VALUE_UNKNOWN)
+
+
 def test_trials_that_served_nothing_fail_a_latency() -> None:
     assert over_trials("p95 < 50 ms", inf, inf, inf, inf, inf).outcome == "fail"
 
@@ -141,10 +146,19 @@ def test_two_runs_are_compared_without_pairs() -> None:
     generator = np.random.default_rng(3)
     before, after = NOISE * generator.standard_normal((2, 12))
     asked = gate("throughput >= 0.95 × baseline")
-    slower = decide([Question(gate=asked, evidence=OverRuns(before, after + log(0.85)))])
-    same = decide([Question(gate=asked, evidence=OverRuns(before, after + log(1.1)))])
+    slower = decide([Question(gate=asked, evidence=OverRuns(before, after + log(0.8)))])
+    faster = decide([Question(gate=asked, evidence=OverRuns(before, after + log(1.1)))])
     few = decide([Question(gate=asked, evidence=OverRuns(before[:2], after[:2]))])
-    assert [one[0].outcome for one in (slower, same, few)] == ["fail", "pass", "undecided"]
+    assert [one[0].outcome for one in (slower, faster, few)] == ["fail", "pass", "undecided"]
+
+
+def test_what_the_machine_may_have_changed_between_two_runs_fails_no_gate() -> None:
+    generator = np.random.default_rng(3)
+    before, after = NOISE * generator.standard_normal((2, 12))
+    asked, loss = gate("throughput >= 0.95 × baseline"), log(0.88)
+    apart = decide([Question(gate=asked, evidence=OverRuns(before, after + loss))])
+    paired = decide([Question(gate=asked, evidence=OverBlocks(after - before + loss))])
+    assert [one[0].outcome for one in (apart, paired)] == ["undecided", "fail"]
 
 
 def test_a_gate_is_asked_of_the_cases_that_it_is_for() -> None:

@@ -141,7 +141,7 @@ def test_bash_completes_commands_options_and_choices(
 def test_plan_with_order_lists_every_trial_in_the_order_of_the_run(here: InProcess, plan_file: Path) -> None:
     lines = here("plan", plan_file, "--order").stdout.splitlines()
     trials = [line for line in lines if line.startswith("block ")]
-    assert [line.split()[1] for line in trials] == ["1"] * 3 + ["2"] * 3 + ["3"] * 3
+    assert [line.split()[1] for line in trials] == ["0"] * 3 + ["1"] * 3 + ["2"] * 3  # as in reports
     assert sorted(line.split()[2] for line in trials) == sorted(NAMES * 3)
     assert lines == here("plan", plan_file, "--order").stdout.splitlines()
 

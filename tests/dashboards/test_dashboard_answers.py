@@ -12,6 +12,7 @@ from dashboards.evidence.committed import TARGETS
 from dashboards.evidence.figures import FIGURES, deviations
 from dashboards.evidence.recording import Recording
 from dashboards.evidence.tables import DOCUMENT, panels, placed, tolerances
+from loadlab.model.holders import Holder
 
 if TYPE_CHECKING:
     from dashboards.evidence.answers import Span
@@ -39,6 +40,14 @@ def test_the_recording_covers_the_dashboards_modes_and_strategies() -> None:
     trials = RECORDING.trials()
     assert {one.server for one in trials} == {"threaded", "sync", "gevent"}
     assert {one.strategy for one in trials} == {"max_age=0", "max_age=60", "pool", "pgbouncer"}
+
+
+@every("target", [one for one in TARGETS if one.panel == "Open connections, by holder"], ids=str)
+def test_the_recording_shows_leaked_connections_beside_those_in_use(target: Target, api: Api, span: Span) -> None:
+    highest = {one.labels["holder"]: max(value for _, value in one.points) for one in answer(api, target, span)}
+    assert Holder.UNKNOWN.label not in highest, "it was recorded by a loadlab that does not know who holds one"
+    assert highest[Holder.LEAKED.label] > highest[Holder.IN_USE.label] > 0
+    assert highest[Holder.POOL.label] > 0
 
 
 def test_tables_in_the_documentation_are_what_prometheus_answers(api: Api, span: Span) -> None:

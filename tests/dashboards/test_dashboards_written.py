@@ -15,7 +15,9 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 from dashboards.evidence.committed import DASHBOARDS, FOLDER, panels, variables
 from dashboards.source.boards import BOARDS
 from dashboards.source.grafana import to_json
+from dashboards.source.holders import COLOURS
 from dashboards.source.panels import GRID_COLUMNS
+from loadlab.model.holders import COUNTED, Holder
 
 # Since Grafana 10 without a plugin, and still there in 13.
 PANEL_TYPES = {"timeseries", "stat", "table", "gauge", "bargauge", "barchart", "heatmap", "text", "row"}
@@ -35,6 +37,12 @@ def test_nothing_is_committed_that_no_code_writes() -> None:
 def test_uids_titles_and_questions_are_each_given_once() -> None:
     for what in ("uid", "title", "question"):
         assert len({getattr(board, what) for board in BOARDS}) == len(BOARDS)
+
+
+def test_each_holder_has_its_own_colour_and_leaked_alone_is_red() -> None:
+    assert set(COLOURS) == {holder.label for holder in COUNTED}
+    assert len(set(COLOURS.values())) == len(COLOURS)
+    assert COLOURS[Holder.LEAKED.label] == "red"
 
 
 @pytest.mark.parametrize("name", DASHBOARDS)

@@ -151,3 +151,48 @@ def test_a_child_that_is_forked_while_another_thread_reads_ledgers_reads_them_to
     environment = {**os.environ, "LOADLAB_LEDGER_DIR": str(ledgers)}
     done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False, timeout=300)
     assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr
+
+
+CLOSES_ITS_COPY: Final = """
+import os, sys
+import django
+from django.conf import settings
+settings.configure(
+    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": sys.argv[1], "CONN_MAX_AGE": None}},
+    INSTALLED_APPS=["loadlab.instrumentation"],
+)
+django.setup()
+from django.db import connection
+from loadlab.instrumentation import current
+from loadlab.instrumentation.counters import CounterSet
+
+def counted():
+    totals = CounterSet(current.directory()).read().aliases["default"]
+    print(totals.opened, sum(totals.closed.values()), totals.open, flush=True)
+
+def query():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+
+query()
+child = os.fork()
+if child == 0:
+    connection.close()
+    query()
+    counted()
+    connection.close()
+    os._exit(0)
+os.waitpid(child, 0)
+query()
+counted()
+connection.close()
+counted()
+"""
+
+
+def test_a_child_that_closes_its_copy_of_sqlite_s_leaves_the_parent_s_open(ledgers: Path) -> None:
+    argv = [sys.executable, "-c", CLOSES_ITS_COPY, str(ledgers.parent / "db")]
+    environment = {**os.environ, "LOADLAB_LEDGER_DIR": str(ledgers)}
+    done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False, timeout=300)
+    opened_closed_open = [tuple(map(int, line.split())) for line in done.stdout.splitlines()]
+    assert opened_closed_open == [(2, 0, 2), (2, 1, 1), (2, 2, 0)], done.stderr

@@ -42,6 +42,7 @@ def test_nothing_wrong_is_said_with_the_figures() -> None:
     )
     assert verdict(listing()) == "No connection of this project is open."
     assert verdict(listing(connections(3, Holder.NOT_OURS))) == "No connection of this project is open."
+    assert verdict(listing(silent=("web-2",))) == "No connection of the hosts that answered is open."
 
 
 def test_what_cannot_be_told_is_said() -> None:
@@ -62,6 +63,14 @@ def test_a_single_connection_that_waits_for_garbage_is_no_cause() -> None:
         "2 of 11 open connections belong to threads that have ended, and close when Python collects garbage."
     )
     assert len(named(listing(*each, each[0]))) == 1
+
+
+def test_settings_that_may_not_be_those_of_the_site_are_said() -> None:
+    other = "CONN_MAX_AGE is 0 in the settings as they were read here"
+    assert [line.startswith(other) for line in verdict(listing(connections(9), max_age=0)).split("\n")] == [False, True]
+    for fine in (connections(1), connections(9, lent=True), connections(9, opened_by=OUTSIDE)):
+        assert other not in verdict(listing(fine, max_age=0))
+    assert other not in verdict(listing(connections(9)))
 
 
 def test_threads_that_have_just_ended_are_no_cause() -> None:

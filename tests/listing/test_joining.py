@@ -64,6 +64,21 @@ def test_a_session_may_be_older_than_its_connection_after_a_suspended_machine() 
     assert states(join(listing(connections(1)), asked(backend(1000, seconds=40_000.0)))) == {1000: "idle"}
 
 
+def test_a_connection_of_weeks_is_found_although_the_clocks_have_drifted() -> None:
+    weeks = connections(1, opened_seconds=3_000_000.0, used_seconds=3.0)
+    found = join(listing(weeks), asked(backend(1000, seconds=2_999_000.0)))
+    assert (states(found), found.notes) == ({1000: "idle"}, ())
+
+
+def test_where_a_session_begins_in_the_future_numbers_alone_tell() -> None:
+    old, new = connections(1, opened_seconds=4000.0), replace(connections(2)[1], opened_seconds=40.0)
+    found = join(listing(old, (new,)), asked(backend(1000, seconds=400.0), backend(1001, seconds=-3560.0), backend(9)))
+    assert states(found) == {1000: "idle", 1001: "idle", 9: "idle"}
+    assert [one.backend for one in not_ours(found)] == [9]
+    (note,) = found.notes
+    assert note.startswith("The clock of database shop was set back")
+
+
 def test_a_pooler_s_sessions_are_not_strange_while_the_project_has_none_open() -> None:
     found = join(listing(), asked(backend(1000), backend(1001), pooled=True, aliases=("default",)))
     assert found.connections == ()
@@ -105,6 +120,18 @@ def test_of_a_project_that_has_opened_nothing_no_session_is_called_not_ours() ->
         assert "the sessions of database shop may be of a pooler that the project uses" in note
 
 
+def test_sessions_that_a_silent_host_may_have_are_not_called_not_ours() -> None:
+    both, one = listing(connections(1)), replace(listing(connections(1)), silent=("web-2",))
+    for before, after in ((one, one), (both, one), (one, both)):
+        found = joined(before, after, [asked(backend(1000), backend(30))])
+        assert [(row.backend, row.holder) for row in found.connections] == [
+            (1000, Holder.LEAKED),
+            (30, Holder.NOT_TOLD),
+        ]
+        (note,) = found.notes
+        assert note == "Sessions of database shop that no listed host has may be of those that gave no listing: web-2."
+
+
 def test_where_the_project_itself_asks_without_a_pooler_a_session_is_not_ours() -> None:
     found = join(listing(), asked(backend(30), aliases=("default",)))
     assert ([one.backend for one in not_ours(found)], found.notes) == ([30], ())
@@ -143,6 +170,29 @@ def test_of_two_aliases_only_that_of_the_database_is_joined() -> None:
     found = join(seen, asked(*(backend(1000 + n) for n in range(3)), backend(9)))
     assert {one.alias for one in found.connections if one.session} == {"default"}
     assert [one.backend for one in not_ours(found)] == [9]
+    assert found.notes[0].startswith("archive: none of its connections is among the sessions of database shop.")
+
+
+def test_the_few_connections_that_outlived_a_restart_are_ours() -> None:
+    dead, alive = connections(9, opened_seconds=900.0), replace(connections(1)[0], backend=1020)
+    unnumbered = replace(alive, backend=0)
+    seen = listing(dead, (alive, unnumbered), (replace(alive, alias="again", backend=1021),))
+    seen = replace(seen, aliases={"default": POSTGRES, "again": POSTGRES})
+    found = join(seen, asked(backend(1020), backend(1021), backend(1003), backend(7)))
+    assert {number: state for number, state in states(found).items() if state} == {
+        1020: "idle", 1021: "idle", 1003: "idle", 7: "idle",
+    }  # fmt: skip
+    assert sorted(one.backend for one in not_ours(found)) == [7, 1003]
+    assert found.notes[0].startswith(
+        "default: 1 of its 10 connections is among the sessions of database shop. The database has"
+    )
+
+
+def test_a_session_that_two_aliases_may_have_is_that_of_the_surer_one() -> None:
+    far = (*connections(1, alias="archive"), *connections(4, alias="archive", opened_seconds=900.0)[1:])
+    seen = replace(listing(connections(2), far), aliases={"default": POSTGRES, "archive": POSTGRES})
+    found = join(seen, asked(backend(1000), backend(1001)))
+    assert [one.alias for one in found.connections if one.session] == ["default", "default"]
     assert found.notes[0].startswith("archive: none of its connections is among the sessions of database shop.")
 
 
@@ -194,7 +244,7 @@ def test_a_session_s_own_name_is_shown_only_if_it_is_no_secret(said: str, shown:
 def test_listings_of_several_hosts_are_put_together() -> None:
     one = replace(listing(connections(1), server="gevent", notes=("Unread.",), asked=False), place="a")
     two = replace(listing(connections(2, Holder.IDLE), asked=False), place="b", ended=ended(5))
-    found = merged({"web-1": one, "web-2": two, "web-1:9183": one})
+    found = merged({"web-1": one, "web-2": two, "web-1:9183": one}, {})
     assert [row.host for row in found.connections] == ["web-1", "web-2", "web-2"]
     assert (found.server, found.ended) == ("gevent", ended(5))
     assert found.notes == ("web-1: Unread.", "web-1:9183 and web-1 tell of the same processes, which are listed once.")
@@ -202,4 +252,10 @@ def test_listings_of_several_hosts_are_put_together() -> None:
 
 def test_a_listing_of_one_host_stays_as_it_is() -> None:
     only = listing(connections(1))
-    assert merged({"web-1": only}) == only
+    assert merged({"web-1": only}, {}) == only
+
+
+def test_a_silent_host_is_named_beside_those_that_are_listed() -> None:
+    found = merged({"web-1": listing(connections(1))}, {"web-2": "web-2 does not answer."})
+    assert [row.host for row in found.connections] == ["web-1"]
+    assert (found.silent, found.notes) == (("web-2",), ("Not listed: web-2 does not answer.",))

@@ -46,6 +46,7 @@ def everything() -> Listing:
         limit=97,
         notes=("One.",),
         ended=(EndedConnection(alias="other", backend=-7),),
+        silent=("web-2",),
     )
 
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import signal
 from contextlib import contextmanager
+from threading import Barrier
 from typing import TYPE_CHECKING
 
+import pytest
 from answering import answering
 from every import every
 from factories.listings import connections, listing
+from patience import PATIENCE_SECONDS
 
 import loadlab.cli
+from loadlab.cli._hosts import AskedHosts
 from loadlab.instrumentation.ledger import Ledger
 from loadlab.listing.documents import as_json
 
@@ -19,7 +24,7 @@ if TYPE_CHECKING:
     from http.server import BaseHTTPRequestHandler
     from pathlib import Path
 
-    import pytest
+    from command_line import CommandLine
 
 TOKEN = "canary-token-81"
 
@@ -52,6 +57,65 @@ def test_hosts_are_listed_together_and_each_is_sent_the_token(
     assert sorted(hosts) == sorted(3 * [one[7:-8]] + 3 * [two[7:-8]])
     assert asked == [f"/metrics/connections Bearer {TOKEN}"]
     assert [cause["connections"] for cause in document["causes"]] == [6]
+
+
+def test_a_silent_host_hides_none_of_the_others(capsys: pytest.CaptureFixture[str]) -> None:
+    with host((200, as_json(listing(connections(3), asked=False)))) as one, host((503, "")) as two:
+        known = ["connections", "--metrics", one, "--metrics", two]
+        assert loadlab.cli.main(known) == 3
+        table = capsys.readouterr()
+        assert loadlab.cli.main([*known, "--json"]) == 3
+    document, name = json.loads(capsys.readouterr().out), two[7:-8]
+    assert table.err == f"loadlab: 1 host gave no listing: {name}. Its connections are not listed.\n"
+    for said in (table.out, document["notes"][0]):
+        assert f"Not listed: {two}/connections answers 503 Service Unavailable" in said
+    assert "dead thread: leaked: 3" in table.out
+    assert (len(document["connections"]), document["silent"]) == (3, [name])
+
+
+def test_if_no_host_answers_each_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with host((503, "")) as one, host((401, "")) as two:
+        assert loadlab.cli.main(["connections", "--metrics", one, "--metrics", two]) == 3
+    said = capsys.readouterr()
+    first, second = said.err.splitlines()
+    assert first.startswith(f"loadlab: {one}/connections answers 503")
+    assert second.startswith(f"{two}/connections answers 401")
+    assert said.out == ""
+
+
+def test_all_hosts_are_asked_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    text, both_asked = as_json(listing(connections(1), asked=False)), Barrier(2)
+
+    def answer(_: BaseHTTPRequestHandler) -> tuple[int, str]:
+        both_asked.wait(PATIENCE_SECONDS)
+        return 200, text
+
+    with answering(answer) as one, answering(answer) as two:
+        assert loadlab.cli.main(["connections", "--metrics", one, "--metrics", two, "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["connections"]) == 2
+
+
+def test_a_silent_host_is_not_asked_again_for_the_same_listing() -> None:
+    asked: list[str] = []
+    with host((200, as_json(listing(connections(1))))) as one, host((503, ""), asked=asked) as two:
+        hosts = AskedHosts([one, two], None)
+        assert hosts.read().silent == hosts.read().silent == (two[7:-8],)
+    assert len(asked) == 1
+
+
+@pytest.mark.process
+def test_a_watch_lists_a_host_again_once_it_answers(loadlab: CommandLine) -> None:
+    text = as_json(listing(connections(1), asked=False))
+    with host((200, text)) as one, host((503, ""), (200, text)) as two:
+        known = ("--metrics", one, "--metrics", two)
+        with loadlab.started("connections", *known, "--watch", "--every", "0.1", "--json") as watching:
+            watching.wait_until(lambda: watching.stdout.read_text().count("\n") >= 2)
+            watching.popen.send_signal(signal.SIGINT)
+            outcome = watching.outcome()
+    assert (outcome.code, outcome.stderr) == (0, "")
+    first, second, *_ = (json.loads(line) for line in outcome.stdout.splitlines())
+    assert (len(first["connections"]), first["silent"]) == (1, [two[7:-8]])
+    assert (len(second["connections"]), second.get("silent")) == (2, None)
 
 
 @every(

@@ -99,6 +99,8 @@ def test_a_fault_is_a_line_and_a_band_on_every_chart(tab: Tab, url: str, going: 
         figure = tab.find(f"[data-plot={plot}]")
         tab.driver.execute_script("arguments[0].scrollIntoView()", figure)
         tab.wait(lambda figure=figure: "2 to 2.6 s fault" in " ".join(figure.text.split()))  # type: ignore[misc]
+    going.fault(6, at=BEGAN + 33, until=BEGAN + 33.001, words="database_restart (mode=fast) at 2 s")
+    tab.wait(lambda: " 3 s fault" in " ".join(tab.find("[data-plot=cpu]").text.split()))
     assert tab.complaints() == []
 
 

@@ -150,6 +150,41 @@ def test_a_gate_on_a_fault_needs_it_in_the_plan(fault: str, told: str | None) ->
     assert f'add [[faults]] with kind = "{fault}"' in problems(PLAN + gate)
 
 
+def test_a_gate_on_a_fault_needs_a_case_in_which_it_can_be_applied() -> None:
+    fault = '[[faults]]\nkind = "worker_restart"\nat_seconds = 0.5\n'
+    servers = PLAN.replace("[servers.gevent]", "[servers.waitress]")
+    gate = '"waitress*" = ["failed_after(worker_restart) <= 1"]\n'
+    assert "'waitress*' matches no case in which worker_restart can be applied" in problems(servers + gate + fault)
+    assert read_plan(servers + gate.replace("waitress*", "*") + fault, "plan.toml").cases
+
+
+def test_a_gate_for_the_replica_alone_is_a_fault_of_the_plan() -> None:
+    assert "this gate is not about" in problems(PLAN + '"*replica" = ["leaks == 0"]')
+
+
+def test_a_gate_whose_case_has_another_name_with_only_is_a_fault_of_the_plan() -> None:
+    plan = "users = [2, 8]\n" + PLAN + '"sync/max_age=60/users=2" = ["leaks == 0"]\n'
+    assert read_plan(plan, "plan.toml").cases
+    with pytest.raises(UsageError, match="sync/max_age=60/users=2 is called sync/max_age=60, which it does not match"):
+        read_plan(plan, "plan.toml", ["*users=2*"])
+    assert read_plan(plan.replace("60/users=2", "60*"), "plan.toml", ["*users=2*"]).cases
+    assert read_plan(plan, "plan.toml", ["gevent*"]).cases
+
+
+@pytest.mark.parametrize("percent", range(1, 101))
+def test_a_share_that_is_just_its_limit_meets_it(percent: int) -> None:
+    (least,) = read_gates([f"reuse >= {percent} %"])
+    (most,) = read_gates([f"failed_share <= {percent / 10} %"])
+    assert least.meets(percent / 100)
+    assert most.meets(percent / 1000)
+
+
+@pytest.mark.parametrize("number", ["1e400", "-1e999"])
+def test_a_limit_is_a_finite_number(number: str) -> None:
+    with pytest.raises(UsageError, match="too large a limit"):
+        read_gates([f"leaks <= {number}"])
+
+
 def test_every_quantity_can_be_limited() -> None:
     for name, measure in MEASURES.items():
         unit = {"s": " ms", "share": " %"}.get(measure.unit, "")

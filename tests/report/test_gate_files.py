@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from factories import reports
 
-from loadlab.model.gates import MEASURES, Gates
+from loadlab.model.gates import MEASURES, GateOutcome, Gates
 from loadlab.report.content.gates import GateLine, of_run
 from loadlab.report.gate_files import code_quality, github, junit, summary
 from loadlab.report.prose.gates import quantities
@@ -87,6 +87,14 @@ def test_the_summary_names_first_what_does_not_pass() -> None:
     above, _, below = text.partition("<details>")
     assert above.count("\n- ") == 6
     assert below.count("\n| ") == 2 + 7
+
+
+def test_the_summary_shows_an_undecided_gate_that_fails_the_build() -> None:
+    undecided = [one for one in lines(undecided_fails=True) if one.result.outcome is GateOutcome.UNDECIDED]
+    assert undecided
+    text = summary(undecided, "loadlab gates")
+    assert text.startswith("### ❌ ")
+    assert "❔" not in text
 
 
 def test_no_name_can_break_out_of_the_summary() -> None:

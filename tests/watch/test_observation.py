@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -105,6 +106,15 @@ def test_postgresql_is_the_judge_where_it_was_asked(sessions: list[int], differe
     both = readings({"opened": 0}, {"opened": 20}, sessions=sessions, sessions_reset=[1, 1], backends=[0, 1])
     observation = observe(both, gaps=0, threads=None)
     assert (observation.sessions, observation.difference) == (sessions[1] - sessions[0], difference)
+
+
+@every(("opened", "told"), [(20, "exactly as many as the alias default has opened."), (18, "default opened 2 fewer.")])
+def test_of_several_aliases_it_is_said_which_one_is_compared(opened: int, told: str) -> None:
+    both = readings({}, {"opened": opened}, sessions=[5, 25], sessions_reset=[1, 1], backends=[0, 1])
+    beside = [replace(one, hosts={**one.hosts, "replica": one.hosts["default"]}) for one in both]
+    text = as_text(observe(beside, gaps=0, threads=None))
+    assert told in text
+    assert "the project" not in text
 
 
 def test_an_alias_that_comes_into_use_during_the_watch_counts_from_zero() -> None:

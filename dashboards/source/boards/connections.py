@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboards.source.holders import LEAKED, by_holder
+from dashboards.source.holders import COLOURS, by_holder
 from dashboards.source.lab import ARM, FAULTS, KEPT, LAB, NAMED_AS_ARM, VARIABLES
 from dashboards.source.panels import Board, Limits, Panel, Query, Row
 from dashboards.source.promql import minus, or_zero, ratio
@@ -185,7 +185,7 @@ OVER_TIME = Row(
             act="choose one arm above to see whether it leaks. docs/reference/leak-causes.md has the causes.",
             unit="short",
             stacked=True,
-            alarming=LEAKED,
+            colours=COLOURS,
             queries=by_holder(LAB),
         ),
         Panel(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboards.source.holders import LEAKED, by_holder
+from dashboards.source.holders import COLOURS, by_holder
 from dashboards.source.panels import Board, Limits, Panel, Query, Row, Variable
 from dashboards.source.promql import Scope, minus, or_zero, ratio
 from loadlab.model.foreign_metrics import (
@@ -185,7 +185,7 @@ LEAKS = Row(
             act="`loadlab connections` lists each with what opened it, and names the cause.",
             unit="short",
             stacked=True,
-            alarming=LEAKED,
+            colours=COLOURS,
             queries=by_holder(SITE),
         ),
         Panel(

@@ -263,7 +263,7 @@ const faultLine = (colour, many) => ({
 
 const usableLine = (limit, colour) => ({
   lineStyle: { color: colour("ink"), type: [3, 3], width: 1.25 },
-  label: { position: "insideEndTop", color: colour("ink"), fontWeight: 600, formatter: `${limit} usable` },
+  label: { position: "insideStartTop", color: colour("ink"), fontWeight: 600, formatter: `${limit} usable` },
 });
 
 // The faults that a chart shows; one that still lasts goes on to the latest row.
@@ -275,10 +275,11 @@ function marked({ rows, marks }) {
   return within.map(([start, end]) => ({ start, end: Math.min(end ?? last, last) }));
 }
 
-// Its words are those of the trial; here they would be wider than the chart.
+// Its words are those of the trial; here they would be wider than the chart. What is over at once has one time.
 
 function latestFault([start, end, words]) {
-  const text = end === null ? `${numbers.exact(start)} s` : `${numbers.exact(start)} to ${numbers.exact(end)} s`;
+  const [began, ended] = [start, end ?? start].map(numbers.exact);
+  const text = began === ended ? `${began} s` : `${began} to ${ended} s`;
   const word = end === null ? " fault since" : " fault";
   return element("span", { className: "value", title: words }, swatch({ colour: "leak" }), element("b", { text }), word);
 }

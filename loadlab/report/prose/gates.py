@@ -15,8 +15,13 @@ if TYPE_CHECKING:
 DOUBTS: Final[Mapping[Doubt, str]] = {
     Doubt.INTERVAL: "the interval contains the limit",
     Doubt.TOO_FEW_TRIALS: "too few trials for an interval",
-    Doubt.NOT_MEASURED: "it was not measured or cannot be told",
+    Doubt.NOT_MEASURED: "it was not measured",
+    Doubt.VALUE_UNKNOWN: "too few requests succeeded in each trial, or the target did not keep up with its load",
     Doubt.LEAK_UNKNOWN: "too few connections were opened to tell",
+    Doubt.UNUSED: "nothing used the database",
+    Doubt.NO_ALIAS: "the project has counted no connection of such an alias",
+    Doubt.BEGUN_ANEW: "the counters have only just been reset",
+    Doubt.STILL_GROWING: "more connections are open than at first, perhaps because more threads or requests are active",
 }
 SPELT: Final[Mapping[Unit, Callable[[float | None], str]]] = {
     "": numbers.exact,
