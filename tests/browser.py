@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+from patience import PATIENCE_SECONDS
 from selenium import webdriver
 from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.by import By
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from selenium.webdriver.chrome.webdriver import WebDriver
     from selenium.webdriver.remote.webelement import WebElement
 
-PATIENCE_SECONDS: Final = 120.0  # before a test fails rather than hangs; nothing waits for it otherwise
 LOOK_SECONDS: Final = 0.05  # Selenium's own 0.5 would be most of what a test of a page takes
 PIXELS: Final = """
 const [place] = arguments;

@@ -8,7 +8,7 @@ import sys
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import psutil
 import pytest
@@ -19,7 +19,7 @@ import loadlab.cli
 from loadlab.system.state_folder import STATE_VARIABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     InProcess = Callable[..., "Outcome"]
 
@@ -84,6 +84,20 @@ def trials_in(run: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted((run / "trials").glob("*.json"))}
 
 
+def with_time_for_it(make: Callable[[int], Outcome]) -> tuple[int, Outcome]:
+    """How the first run ended for which the machine had time, and which of them it was."""
+    for number in range(TRIES):
+        outcome = make(number)
+        if TOO_BUSY not in outcome.stderr:
+            break
+    return number, outcome
+
+
+def incomplete(trials: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Why trials of a report are not complete, without those for which the machine had no time."""
+    return [one["reason"] for one in trials if one["state"] != "complete" and TOO_BUSY not in one["reason"]]
+
+
 class CommandLine:
     """`python -m loadlab`, in the folder `home`, with its state in `state`."""
 
@@ -102,12 +116,12 @@ class CommandLine:
 
         One in which the machine had no time for the lab says nothing about what a test asserts: the run is made again.
         """
-        for number in range(TRIES):
-            path = folder / str(number) / "run"
-            outcome = self("run", plan, "--out", path, *options)
-            if TOO_BUSY not in outcome.stderr:
-                break
-        return path, outcome
+
+        def path(number: int) -> Path:
+            return folder / str(number) / "run"
+
+        number, outcome = with_time_for_it(lambda number: self("run", plan, "--out", path(number), *options))
+        return path(number), outcome
 
     @contextmanager
     def started(self, *arguments: object, **environment: str) -> Iterator[Started]:

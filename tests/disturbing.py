@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 import psutil
+from family import alive
+from family import kill as kill_all
 from patience import await_that
 
 from loadlab.load.generator.request_counts import read_counts
@@ -63,9 +64,7 @@ def stop(processes: Iterable[psutil.Process], seconds: float | None = None) -> N
 def kill(processes: Iterable[psutil.Process]) -> None:
     killed = list(processes)
     assert killed, "there is nothing to kill"
-    for process in killed:
-        with suppress(psutil.NoSuchProcess):
-            process.send_signal(signal.SIGKILL)
+    kill_all(killed)
 
 
 def ours(*words: str) -> list[psutil.Process]:
@@ -78,6 +77,6 @@ def matching(processes: Iterable[psutil.Process], *words: str) -> list[psutil.Pr
     for process in processes:
         with suppress(psutil.Error):
             line = " ".join(process.cmdline())
-            if all(word in line for word in words) and process.status() != psutil.STATUS_ZOMBIE:
+            if all(word in line for word in words) and alive(process):
                 found.append(process)
     return sorted(found, key=lambda one: (one.create_time(), one.pid))

@@ -2,17 +2,49 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+from laboratory import LONGER, WINDOW_SECONDS
 
 from loadlab.model.config import Config
 from loadlab.model.planned_fault import PlannedFault
 
 if TYPE_CHECKING:
+    from laboratory import TrialRunner
+
     from loadlab.model.samples import Trial
 
 
 def planned(name: str, *, at: float = 0.2, seconds: float | None = None, **parameters: Any) -> PlannedFault:
     return PlannedFault(config=Config(name=name, parameters=parameters), at=at, seconds=seconds)
+
+
+def seen_through(
+    trial: TrialRunner,
+    server: str,
+    fault: PlannedFault,
+    *,
+    window_seconds: float = 2 * WINDOW_SECONDS,
+    fails: bool = False,
+    **more: Any,
+) -> Trial:
+    """A trial that is long enough on this machine: the fault ends within the window, and a request succeeds after it.
+
+    With `fails`, the fault also lasts for long enough that a request fails.
+    """
+    for longer in LONGER:
+        lasting = replace(fault, seconds=fault.seconds and longer * fault.seconds)
+        done: Trial = trial(server, fault=lasting, window_seconds=longer * window_seconds, **more)
+        if _over_and_answered(done) and (failed_at(done) or not fails):
+            break
+    return done
+
+
+def _over_and_answered(done: Trial) -> bool:
+    if "set a longer one" in done.reason or done.fault_seen is None:
+        return False
+    return done.fault_seen.lifted is None or answered_after(done, done.fault_seen.lifted) > 0
 
 
 def assert_in_window(done: Trial) -> None:

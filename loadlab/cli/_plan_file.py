@@ -135,12 +135,16 @@ def read_experiment(path: Path | None, only: Sequence[str], arguments: argparse.
     """
     from loadlab.model.plan import DEFAULT_PLAN
     from loadlab.plan.experiment import read_plan
+    from loadlab.plan.gates import gates_on
 
     text, source = (DEFAULT_PLAN, "the default plan") if path is None else (_text(_found(path)), str(path))
     options = {} if arguments is None else _plan_options(arguments)
     if options:
         text = _with_options(text, source, options, default=path is None)
-    return read_plan(text, source, only)
+    experiment = read_plan(text, source, only)
+    if only and arguments is not None and arguments.gate:
+        gates_on(experiment.plan, arguments.gate, experiment.cases)  # a gate of this very command is to be asked
+    return experiment
 
 
 def changes_plan(arguments: argparse.Namespace) -> bool:

@@ -236,16 +236,23 @@ def gate_problems(plan: Plan, _data: Mapping[str, Any] | None = None) -> Iterato
 def gates_that_fit_nowhere(
     gates: Iterable[Gate], cases: Sequence[Case], chosen: Sequence[Case], *, between_runs: bool = False
 ) -> Iterator[Problem]:
-    """Gates that no case of the plan can be held to: of all `cases`, the `chosen` ones are measured."""
-    names = short_names(cases)
+    """Gates that no case of the plan can be held to: of all `cases`, the `chosen` ones are measured.
+
+    A short name says what differs between cases, so that a case may have another one in the run of a few.
+    """
+    names, measured_names = short_names(cases), short_names(chosen)
     for gate in gates:
         where = _where(gate)
         meant = [case for case in cases if gate.concerns(case, names[case])]
+        unnamed = [one for one in meant if one in measured_names and not gate.concerns(one, measured_names[one])]
         if not any(matches(gate.cases, case, names[case]) for case in cases):
             what = f"no case matches {gate.cases!r}"
             yield Problem(where=where, what=what, remedy=_such_as(gate.cases, cases, names))
         elif not meant:
             yield Problem(where=where, what=_held_to_nothing(gate), remedy="widen it")
+        elif unnamed:
+            what = f"with --only, {names[unnamed[0]]} is called {measured_names[unnamed[0]]}, which it does not match"
+            yield Problem(where=where, what=what, remedy="widen it, or write the id that loadlab plan --ids lists")
         elif (
             gate.limit.relative
             and not between_runs

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
+from patience import PATIENCE_SECONDS
 
 from loadlab.store.folder import RunFolder
 from loadlab.system.ports import free_port
@@ -46,7 +47,7 @@ def test_a_run_waits_for_its_workers_and_splits_its_load_over_them(loadlab: Comm
         arguments = ("--expect-workers", "2", "--master-bind-port", port, "--out", run)
         outcome = loadlab("run", tmp_path / "plan.toml", *arguments)
         assert outcome.code == 0, outcome.stderr
-        assert [worker.wait(120) for worker in started] == [0, 0]
+        assert [worker.wait(PATIENCE_SECONDS) for worker in started] == [0, 0]
     assert "waits at 127.0.0.1 for 2 load workers" in outcome.stderr.replace("\n", " ")
     trials, damaged = RunFolder.at(run).trials()
     assert not damaged

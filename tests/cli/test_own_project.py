@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import psycopg2
 import pytest
-from command_line import everything_in
+from command_line import everything_in, incomplete
 
 from loadlab.lab import suitability
 from loadlab.servers import SERVERS
@@ -161,7 +161,7 @@ def connected(entry: dict[str, Any]) -> Any:
 def test_every_trial_over_a_project_is_exact(migrated: Shop) -> None:
     trials = migrated.report()["trials"]
     assert {trial["server"] for trial in trials} == {"sync", "gthread"}
-    assert [trial["reason"] for trial in trials if trial["state"] != "complete"] == []
+    assert incomplete(trials) == []
     for trial in trials:
         connections = trial["connections"]
         assert connections["exact"], trial["case"]
@@ -174,7 +174,7 @@ def test_a_strategy_reaches_the_projects_own_database(migrated: Shop) -> None:
         (trial["server"], trial["max_age"]): trial["connections"]["left_open"] for trial in migrated.report()["trials"]
     }
     assert left_open["sync", 0] == left_open["gthread", 0] == 0
-    assert left_open["sync", None] == 2
+    assert 1 <= left_open["sync", None] <= 2  # one for each worker that has had a request
 
 
 def test_nothing_is_written_into_the_projects_tree(migrated: Shop) -> None:

@@ -20,7 +20,7 @@ from command_line import REPOSITORY, SMALL_PLAN
 from disks import full_disk
 from factories.recorded_runs import sealed_run
 from factories.trials import caveats_of
-from patience import await_that
+from patience import PATIENCE_SECONDS, await_that
 
 import loadlab.cli.run
 from loadlab.analysis import findings_of
@@ -318,11 +318,11 @@ def test_on_a_terminal_the_page_stays_after_the_run_until_ctrl_c(loadlab: Comman
                 said += os.read(controller, 4096).decode(errors="replace")
             page = said.rpartition("Live: ")[2].split()[0]
             for path in ("", "/report.html", "/report.json", "/report.md"):
-                with urllib.request.urlopen(page + path, timeout=120) as answer:  # noqa: S310  our own process
+                with urllib.request.urlopen(page + path, timeout=PATIENCE_SECONDS) as answer:  # noqa: S310  our own process
                     assert answer.status == 200
             assert command.poll() is None
             command.send_signal(signal.SIGINT)
-            assert command.wait(300) == 0
+            assert command.wait(PATIENCE_SECONDS) == 0
         finally:
             command.kill()
             os.close(controller)

@@ -7,12 +7,14 @@ import signal
 import urllib.request
 from typing import TYPE_CHECKING
 
+from patience import PATIENCE_SECONDS
+
 if TYPE_CHECKING:
     from command_line import CommandLine, InProcess
 
 
 def fetched(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310  our own site
+    with urllib.request.urlopen(url, timeout=PATIENCE_SECONDS) as answer:  # noqa: S310  our own site
         body: bytes = answer.read()
     return body.decode()
 

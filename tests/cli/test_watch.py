@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from answering import answering
+from patience import PATIENCE_SECONDS
 
 from loadlab.lab.application import ServerSetup, serving
 from loadlab.plan.members import config_of
@@ -49,7 +50,7 @@ def test_a_watch_ends_with_a_report_of_what_others_have_asked_for(
     with loadlab.started("watch", *known, "--threads", "1", **environment) as watching:
         watching.wait_until(lambda: _readings_since(lab, "-infinity") > 0)
         for _ in range(30):
-            urllib.request.urlopen(f"{application.url}/entries/1/", timeout=30).close()  # noqa: S310  our own site
+            urllib.request.urlopen(f"{application.url}/entries/1/", timeout=PATIENCE_SECONDS).close()  # noqa: S310  our own site
         watching.wait_until(lambda: _opened(application) >= 30)
         # PostgreSQL is asked after the metrics are: only the second reading from now on is surely of the time after,
         # and the third may be cut off.
@@ -82,13 +83,13 @@ def _readings_since(lab: Lab, instant: str) -> int:
 
 
 def _opened(application: ServedApplication) -> float:
-    text = urllib.request.urlopen(f"{application.url}/metrics", timeout=30).read().decode()  # noqa: S310
+    text = urllib.request.urlopen(f"{application.url}/metrics", timeout=PATIENCE_SECONDS).read().decode()  # noqa: S310
     (line,) = (line for line in text.splitlines() if line.startswith("loadlab_db_connections_opened_total{"))
     return float(line.split()[-1])
 
 
 def test_a_watch_in_words_names_each_alias(loadlab: CommandLine, application: ServedApplication) -> None:
-    urllib.request.urlopen(f"{application.url}/entries/1/", timeout=30).close()  # noqa: S310  our own site
+    urllib.request.urlopen(f"{application.url}/entries/1/", timeout=PATIENCE_SECONDS).close()  # noqa: S310  our own site
     outcome = loadlab("watch", "--metrics", f"{application.url}/metrics", "--every", "0.1", "--seconds", "0.3")
     assert outcome.code == 0, outcome.stderr
     assert "default" in outcome.stdout
@@ -126,7 +127,7 @@ def test_a_single_reading_is_too_little(here: InProcess, application: ServedAppl
 def test_the_gates_of_a_watch_decide_its_exit_code(  # noqa: PLR0913, PLR0917  three are fixtures
     here: InProcess, application: ServedApplication, tmp_path: Path, gate: str, code: int, said: str
 ) -> None:
-    urllib.request.urlopen(f"{application.url}/entries/1/", timeout=30).close()  # noqa: S310  our own site
+    urllib.request.urlopen(f"{application.url}/entries/1/", timeout=PATIENCE_SECONDS).close()  # noqa: S310  our own site
     asked = ["--gate", gate, "--gate", "default: refused == 0"]
     watched = ["--metrics", f"{application.url}/metrics", "--every", "0.05", "--seconds", "0.2"]
     outcome = here("watch", *watched, *asked, "--junit", str(tmp_path / "gates.xml"))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import psycopg2
 import pytest
 from natively import Running, Stack, made_secrets, missing_programs, opened
-from patience import await_that
+from patience import PATIENCE_SECONDS, await_that
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -36,7 +36,7 @@ EXPORTER: Final = "postgres-exporter"
 def fetched(url: str, data: Mapping[str, str] | None = None) -> Any:
     """What our own servers answer, as JSON."""
     body = urllib.parse.urlencode(data).encode() if data is not None else None
-    with urllib.request.urlopen(url, data=body, timeout=60) as answer:  # noqa: S310  our own
+    with urllib.request.urlopen(url, data=body, timeout=PATIENCE_SECONDS) as answer:  # noqa: S310  our own
         return json.load(answer)
 
 

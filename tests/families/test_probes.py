@@ -64,7 +64,7 @@ def test_probes_see_what_a_served_site_does(lab: Lab, context: ProbeContext, tmp
     before = look(context, sampled_only=False)
     with serving(target, lab.register, tmp_path / "log") as application:
         for _ in range(3):
-            urllib.request.urlopen(f"{application.url}/entries/1/", timeout=30).close()  # noqa: S310
+            urllib.request.urlopen(f"{application.url}/entries/1/", timeout=PATIENCE_SECONDS).close()  # noqa: S310
         during = look(context, sampled_only=False)
     assert lab.judge.await_empty(PATIENCE_SECONDS) == 0
     after = look(context, sampled_only=False)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 from every import every
+from family import family
 from modes import choice, installed, working
 from patience import PATIENCE_SECONDS, await_that
 from pydantic import TypeAdapter, ValidationError
@@ -126,13 +127,6 @@ def worker_of(application: ServedApplication) -> int:
     return ask_for_number(application.port, COLLECT_PATH, {TOKEN_HEADER: application.token})
 
 
-def family_of(application: ServedApplication) -> list[psutil.Process]:
-    if not application.program.running():
-        return []
-    running = psutil.Process(application.program.pid)
-    return [running, *running.children(recursive=True)]
-
-
 @pytest.mark.parametrize("name", installed())
 def test_a_server_mode_counts_exactly_until_its_end(name: str, lab: Lab) -> None:
     """Requests side by side, a worker that is killed, which some servers replace and others do not, and the end."""
@@ -154,7 +148,7 @@ def test_a_server_mode_counts_exactly_until_its_end(name: str, lab: Lab) -> None
         assert ends.agreed().requests == asked
         forgets = server.lasting_connections(CLIENTS, keep_alive=False) == 0
         assert ("loadlab.W001" in application.program.log.read_text()) is forgets
-        family, worker = family_of(application), worker_of(application)
+        everyone, worker = family(application.program.pid), worker_of(application)
         if worker != application.program.pid:
             psutil.Process(worker).kill()
             await_that(lambda: worker_of(application) not in {0, worker} or not application.program.running())
@@ -163,6 +157,6 @@ def test_a_server_mode_counts_exactly_until_its_end(name: str, lab: Lab) -> None
                 assert clients.ask(SLOW, EACH) == 0
                 asked += ASKED
             assert ends.agreed().requests == asked
-        family += family_of(application)
-    assert psutil.wait_procs(family, PATIENCE_SECONDS)[1] == []
+        everyone += family(application.program.pid)
+    assert psutil.wait_procs(everyone, PATIENCE_SECONDS)[1] == []
     assert (ends.processes(), ends.agreed().open) == (0, 0)

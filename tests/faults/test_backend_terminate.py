@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import psycopg2
 import pytest
 from every import every
+from laboratory import await_alone
 from psycopg2.extensions import make_dsn
 
 from loadlab.errors import EnvironmentFaultError
@@ -36,6 +37,7 @@ def test_a_share_of_the_sessions_ends_and_the_oldest_first(lab: Lab, tmp_path: P
     database = lab.database
     dsn = make_dsn(**database.parameters, dbname=database.name, passfile=database.environment["PGPASSFILE"])
     context = FaultContext(database=database, register=lab.register, log=tmp_path / "log")
+    await_alone(lab)
     held = [psycopg2.connect(dsn) for _ in range(4)]
     try:
         with BackendTerminate(share=share).applied(context):
@@ -44,10 +46,10 @@ def test_a_share_of_the_sessions_ends_and_the_oldest_first(lab: Lab, tmp_path: P
     finally:
         for one in held:
             one.close()
-        lab.judge.await_empty(10)
 
 
 def test_where_no_session_is_open_none_can_be_ended(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    await_alone(lab)
     monkeypatch.setattr("loadlab.faults.backend_terminate.PATIENCE_SECONDS", 0.05)
     context = FaultContext(database=lab.database, register=lab.register, log=tmp_path / "log")
     with (

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import psycopg2
 import pytest
+from laboratory import await_alone
 from patience import await_that
 from psycopg2.extensions import make_dsn
 
@@ -25,6 +26,7 @@ def test_connections_that_others_took_come_back_when_they_go(lab: Lab, tmp_path:
     database = lab.database
     dsn = make_dsn(**database.parameters, dbname=database.name, passfile=database.environment["PGPASSFILE"])
     context = FaultContext(database=database, register=lab.register, log=tmp_path / "log")
+    await_alone(lab)
     kept, given_back = psycopg2.connect(dsn), psycopg2.connect(dsn)
     before = lab.judge.limits().free
     with ConnectionsExhausted(free=0).applied(context):

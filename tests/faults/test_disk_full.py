@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from every import every
-from faulted import answered_after, assert_in_window, failed_at, planned
+from faulted import answered_after, assert_in_window, failed_at, planned, seen_through
 
 from loadlab.instrumentation.counters import CounterSet
 from loadlab.instrumentation.ledger import Ledger
@@ -127,7 +127,7 @@ def test_a_part_of_a_segment_that_is_being_added_is_no_damage(folder: Path) -> N
 
 
 def test_a_full_disk_fails_no_request_and_changes_no_count(trial: TrialRunner) -> None:
-    done = trial("sync", max_age=0, window_seconds=0.8, fault=planned("disk_full", seconds=0.3))
+    done = seen_through(trial, "sync", planned("disk_full", seconds=0.3), max_age=0)
     assert_in_window(done)
     assert not failed_at(done)
     assert done.fault_seen is not None

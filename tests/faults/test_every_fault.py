@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from every import every
 from faulted import failed_at, planned
+from laboratory import in_longer_windows
 
 from loadlab.faults import FAULTS
 from loadlab.plan.members import config_of
@@ -20,14 +21,12 @@ from loadlab.strategies import STRATEGIES
 if TYPE_CHECKING:
     from laboratory import TrialRunner
 
-    from loadlab.model.config import Config
     from loadlab.model.samples import Trial
 
 pytestmark = pytest.mark.process
 KEPT = ("max_age", {"max_age": 60})
 POOLED = ("pgbouncer", {"max_client_conn": 20})
 BY_SESSION = ("pgbouncer", {"max_client_conn": 20, "pool_mode": "session"})
-LONGER = (1, 3, 9)
 AT_INSTANT = [name for name in FAULTS if FAULTS[name].acts == "at_instant"]
 
 
@@ -94,17 +93,6 @@ def told(done: Trial) -> str:
     return f"{done.case.id}: {len(done.requests.ended)} requests, failed {kinds or 'none'}, {opened} opened, {counts}"
 
 
-def faulted_trial(trial: TrialRunner, row: Row, server: str, strategy: Config) -> Trial:
-    """On a busy machine a fault takes longer, and its window has to be longer then."""
-    fault = planned(row.fault, seconds=row.seconds, **row.parameters)
-    for longer in LONGER:
-        window_seconds = longer * row.window_seconds
-        done = trial(server, strategy=strategy, driver="psycopg", window_seconds=window_seconds, fault=fault)
-        if "set a longer one" not in done.reason:
-            break
-    return done
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("row", ROWS, ids=named)
 @every("server", ["sync", "gthread"])
@@ -116,7 +104,16 @@ def test_every_fault_in_two_server_modes_and_with_two_strategies(
         pytest.skip(f"lacks {', '.join(lacking)}")
     name, parameters = row.strategies[place]
     strategy = config_of(STRATEGIES, name, parameters, "strategy")
-    done = faulted_trial(trial, row, server, strategy)
+    fault = planned(row.fault, seconds=row.seconds, **row.parameters)
+    done = in_longer_windows(
+        trial,
+        server,
+        strategy=strategy,
+        driver="psycopg",
+        window_seconds=row.window_seconds,
+        fault=fault,
+        enough=lambda done: "set a longer one" not in done.reason,
+    )
     print(told(done))  # noqa: T201
     seen = done.fault_seen
     assert done.state == "complete", done.reason

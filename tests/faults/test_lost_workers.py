@@ -7,9 +7,9 @@ import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-import psutil
 import pytest
 from every import every
+from family import below
 from patience import await_that
 
 from loadlab.errors import EnvironmentFaultError
@@ -38,9 +38,6 @@ def context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultContext]:
         argv += ["--bind", f"127.0.0.1:{free_port()}", "--no-control-socket"]
         server = register.start("gunicorn", argv, log=log, environment=inherited())
 
-        def workers() -> list[int]:
-            return [one.pid for one in psutil.Process(server.pid).children() if one.status() != psutil.STATUS_ZOMBIE]
-
         await_that(lambda: log.read_text().count("Booting worker") == WORKERS, "gunicorn does not come up")
         yield FaultContext(
             database=database,
@@ -48,7 +45,7 @@ def context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultContext]:
             log=log,
             server=server,
             reload_signal=signal.SIGHUP,
-            workers=lambda: [server.pid, *workers()],
+            workers=lambda: [server.pid, *(one.pid for one in below(server.pid))],
         )
         server.kill()
 

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.process
 PARAMETERS = {"latency_spike": {"added_ms": 20.0}, "slow_accept": {"accept_seconds": 0.2}}
 BEGUN = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND query ~ 'pg_sleep' AND state = 'active'"
+END = BEGUN.replace("count(*)", "pg_terminate_backend(pid)")
 NETWORK = ["network_cut", "blackhole", "latency_spike", "slow_accept"]
 
 
@@ -132,7 +133,7 @@ def test_in_a_black_hole_keepalives_end_the_wait_for_a_response(network: Network
 
     def ask() -> None:
         try:
-            kept.cursor().execute("SELECT pg_sleep(0.5)")
+            kept.cursor().execute("SELECT pg_sleep(600)")
         except psycopg2.OperationalError as error:
             errors.append(error)
 
@@ -141,8 +142,9 @@ def test_in_a_black_hole_keepalives_end_the_wait_for_a_response(network: Network
     with lab.database.observed() as observer, observer.cursor() as cursor:
         # What PostgreSQL has begun is acknowledged: TCP has nothing to send, and waits for ever without keepalives.
         await_that(lambda: cursor.execute(BEGUN, [lab.database.name]) or cursor.fetchone() == (1,))
-    with Blackhole().applied(network.context):
-        asking.join(PATIENCE_SECONDS)
+        with Blackhole().applied(network.context):
+            asking.join(PATIENCE_SECONDS)
+        cursor.execute(END, [lab.database.name])
     assert "timed out" in str(errors[0])
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from laboratory import open_sessions
+from laboratory import await_alone, open_sessions
 from patience import PATIENCE_SECONDS, await_that
 
 from loadlab.instrumentation import layout
@@ -104,7 +104,7 @@ class Served:
 
 def statistics(lab: Lab) -> tuple[int, int]:
     """PostgreSQL's own counts of the target's sessions, and of those that ended without a word; once all are gone."""
-    await_that(lambda: open_sessions(lab) == 0, "somebody stays connected")
+    await_alone(lab)
     query = "SELECT sessions, sessions_abandoned FROM pg_stat_database WHERE datname = %s"
     lab.cursor.execute(query, [lab.database.name])
     sessions, abandoned = lab.cursor.fetchone() or (0, 0)

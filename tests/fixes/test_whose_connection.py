@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from patience import PATIENCE_SECONDS
 
 from loadlab.fixes import close_on_thread_exit, reap_dead_threads, worker_exit_hook
 from loadlab.fixes._tracking import track
@@ -134,11 +135,11 @@ def test_the_hook_closes_the_connections_of_threads_that_live(handler: Connectio
     def work() -> None:
         handler["default"].connect()
         opened.set()
-        end.wait(60)
+        end.wait(PATIENCE_SECONDS)
 
     thread = threading.Thread(target=work)
     thread.start()
-    opened.wait(60)
+    opened.wait(PATIENCE_SECONDS)
     handler["other"].connect()
     worker_exit_hook.close_every_connection()
     assert count().open == 0

@@ -20,6 +20,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import override_settings
 from every import every
+from patience import PATIENCE_SECONDS
 
 from loadlab.instrumentation.counters import CounterSet
 from loadlab.instrumentation.management.commands import loadlab_metrics
@@ -375,12 +376,12 @@ def test_metrics_on_a_separate_port_are_those_of_all_processes(project: Path, le
     manage(project, *ASKS, LOADLAB_LEDGER_DIR=str(ledgers))
     with metrics_command(project, ledgers) as (serving, url):
         assert url.startswith("http://127.0.0.1:")
-        text = urllib.request.urlopen(url, timeout=30).read().decode()  # noqa: S310  our own
+        text = urllib.request.urlopen(url, timeout=PATIENCE_SECONDS).read().decode()  # noqa: S310  our own
         with pytest.raises(urllib.error.HTTPError) as raised:
-            urllib.request.urlopen(url.replace("/metrics", "/"), timeout=30)  # noqa: S310
+            urllib.request.urlopen(url.replace("/metrics", "/"), timeout=PATIENCE_SECONDS)  # noqa: S310
         raised.value.close()
         serving.send_signal(signal.SIGTERM)
-        assert serving.wait(30) == 0
+        assert serving.wait(PATIENCE_SECONDS) == 0
     assert 'loadlab_db_connections_opened_total{alias="default"} 1.0' in text
 
 
@@ -402,14 +403,14 @@ def test_metrics_are_served_on_ipv6_too(project: Path, ledgers: Path, address: s
         assert url.startswith(f"http://[{address}]:")
         for host in hosts:
             request = urllib.request.Request(url.replace(f"[{address}]", host), headers={"Authorization": "Bearer x"})  # noqa: S310
-            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:  # noqa: S310
                 assert answer.status == 200
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool, of Prometheus, is not on PATH")
 def test_promtool_finds_nothing_to_blame_in_an_empty_project_either(project: Path, ledgers: Path) -> None:
     with metrics_command(project, ledgers) as (_, url):
-        text = urllib.request.urlopen(url, timeout=30).read().decode()  # noqa: S310
+        text = urllib.request.urlopen(url, timeout=PATIENCE_SECONDS).read().decode()  # noqa: S310
     done = subprocess.run(
         ["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False, timeout=60
     )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from django.test import override_settings
 from every import every
-from patience import await_that
+from patience import PATIENCE_SECONDS, await_that
 
 from loadlab.instrumentation import port
 from loadlab.instrumentation.configuration import PORT_VARIABLE, configuration, faults
@@ -45,7 +45,10 @@ def worker(project: TaskProject, port: int, *arguments: str) -> Iterator[int]:
 
 
 def opened(port: int) -> float:
-    with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
+    with (
+        suppress(OSError),
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=PATIENCE_SECONDS) as answer,
+    ):
         lines = answer.read().decode().splitlines()
         return next((float(line.split()[-1]) for line in lines if line.startswith(NUMBER)), 0.0)
     return -1.0

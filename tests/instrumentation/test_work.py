@@ -19,6 +19,7 @@ from django.db.utils import ConnectionHandler
 from django.http import HttpResponse, StreamingHttpResponse
 from django.test import AsyncRequestFactory, Client, RequestFactory, override_settings
 from django.urls import path
+from patience import PATIENCE_SECONDS
 
 from loadlab.instrumentation import counting, current, timing, work
 from loadlab.instrumentation.counters import CounterSet
@@ -117,7 +118,7 @@ async def in_threads(_: Any) -> HttpResponse:
 
     def together() -> None:
         query()
-        at_once.wait(60)
+        at_once.wait(PATIENCE_SECONDS)
 
     await asyncio.gather(*[sync_to_async(together, thread_sensitive=False)() for _ in range(3)])
     return HttpResponse()

@@ -103,7 +103,7 @@ def test_a_site_whose_trial_does_not_come_ends(target: ServedTarget) -> None:
     with target.serve(case("gthread"), comes) as running:
         assert not unused.is_running()
         running.stop(running.sample("at rest"))
-    assert programs() == before
+    assert not programs() - before
 
 
 @pytest.mark.parametrize("mode", QUIET)
@@ -118,9 +118,9 @@ def test_a_server_with_a_quiet_boot_connects_with_the_first_request(target: Serv
 def test_closing_a_target_ends_what_was_prepared(target: ServedTarget) -> None:
     before = programs()
     target.prepare(case(), *steps(1010, 1))
-    assert programs() > before
+    assert programs() - before
     target.close()
-    assert programs() == before
+    assert not programs() - before
 
 
 def test_a_server_that_cannot_boot_fails_in_its_own_trial(lab: Lab, target: ServedTarget) -> None:
@@ -147,4 +147,4 @@ def test_what_might_reach_into_the_present_trial_is_not_prepared(
     before, (step,) = programs(), steps(1030, 1)
     changed = replace(lab, plan=replace(lab.plan, **plan), project=replace(lab.project, **project))
     replace(target, lab=changed).prepare(one, step)
-    assert programs() == before
+    assert not programs() - before

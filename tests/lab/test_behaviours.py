@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import psycopg2
 import pytest
+from patience import PATIENCE_SECONDS
 from psycopg2.extensions import make_dsn
 
 from loadlab.cli._behaviour_record import read_recording
@@ -102,7 +103,9 @@ def test_thread_restart_would_not_hold_if_connections_were_checked(ready: Postgr
 
 def asked(server: RunningServer, path: str, token: str | None) -> tuple[int, bytes]:
     headers = {} if token is None else {TOKEN_HEADER: token}
-    with closing(http.client.HTTPConnection("127.0.0.1", server.application.port, timeout=60)) as connection:
+    with closing(
+        http.client.HTTPConnection("127.0.0.1", server.application.port, timeout=PATIENCE_SECONDS)
+    ) as connection:
         connection.request("GET", path, headers={"Connection": "close", **headers})
         response = connection.getresponse()
         return response.status, response.read()

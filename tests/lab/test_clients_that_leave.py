@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 from laboratory import sessions_counted
+from patience import PATIENCE_SECONDS
 
 from loadlab.instrumentation.counters import counts_of
 from loadlab.lab.application import ServerSetup, serving
@@ -38,7 +39,7 @@ def target(lab: Lab, folder: Path, name: str) -> ServerSetup:
 
 def leave(application: ServedApplication, path: str) -> None:
     """Read until the first part of the stream is there, and hang up."""
-    with closing(socket.create_connection(("127.0.0.1", application.port), timeout=60)) as client:
+    with closing(socket.create_connection(("127.0.0.1", application.port), timeout=PATIENCE_SECONDS)) as client:
         client.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
         seen = b""
         while b'"title"' not in seen:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import psycopg2
 import pytest
 from every import every
-from faulted import assert_in_window, failed_at, planned
+from faulted import assert_in_window, failed_at, planned, seen_through
 from patience import await_that
 from psycopg2.extensions import make_dsn
 
@@ -49,7 +49,7 @@ def assert_came_and_went(done: Trial) -> None:
 
 
 def test_a_restart_of_the_database_fails_requests_and_leaves_the_counts_exact(trial: TrialRunner) -> None:
-    done = trial("sync", max_age=60, window_seconds=1.5, fault=restart())
+    done = seen_through(trial, "sync", restart(), max_age=60, window_seconds=1.5, fails=True)
     assert_came_and_went(done)
     assert done.cpu_seconds.database is None  # its processes are others since
 
@@ -67,11 +67,12 @@ def test_a_fault_that_cannot_be_applied_makes_its_trial_invalid(
 
 
 def test_ended_sessions_fail_one_request_each(trial: TrialRunner) -> None:
-    """The two workers have a connection each that they keep, and find out as they use it."""
-    done = trial("sync", max_age=60, window_seconds=0.8, fault=terminated(share=1.0))
+    """Workers that have had a request keep a connection each, and find out as they use it."""
+    done = seen_through(trial, "sync", terminated(share=1.0), max_age=60, fails=True)
     assert_came_and_went(done)
-    assert sum(done.requests.failed) == 2
-    assert done.connections.after_stop.opened == 4
+    ended = done.connections.at_rest.closed["unusable"]
+    assert sum(done.requests.failed) == ended <= 2
+    assert 1 + ended <= done.connections.after_stop.opened <= 2 + ended
 
 
 @pytest.mark.slow
@@ -109,7 +110,7 @@ def test_every_kind_of_restart_leaves_the_counts_exact_in_every_mode(
     chosen = config_of(STRATEGIES, strategy, {"max_age": 60} if strategy == "max_age" else {}, "strategy")
     # Where connections leak, those that are left behind show only if no request comes after; a crash recovery takes
     # seconds, of which most are spent on syncing the cluster's files.
-    done = trial(server, strategy=chosen, driver="psycopg", window_seconds=9.0, fault=restart(mode))
+    done = seen_through(trial, server, restart(mode), strategy=chosen, driver="psycopg", window_seconds=9.0, fails=True)
     assert_came_and_went(done)
 
 

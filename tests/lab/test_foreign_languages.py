@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import psycopg
 import psycopg2
 import pytest
-from patience import await_that
+from patience import PATIENCE_SECONDS, await_that
 
 from loadlab.instrumentation.connect_errors import kind_of
 from loadlab.model.metrics import ConnectError
@@ -97,7 +97,7 @@ def german(request: pytest.FixtureRequest) -> Iterator[German]:
             yield server
         finally:
             process.send_signal(SIGINT)
-            process.wait(60)
+            process.wait(PATIENCE_SECONDS)
     finally:
         shutil.rmtree(folder)
 
@@ -123,5 +123,5 @@ def test_the_kind_of_a_refusal_is_known_in_german(german: German, driver: Any) -
         german.process.send_signal(SIGTERM)  # it waits for this connection, and accepts no other
         await_that(lambda: not german.answers())
         assert kind_of(german.refusal(driver)) is ConnectError.STARTING
-    german.process.wait(60)
+    german.process.wait(PATIENCE_SECONDS)
     assert kind_of(german.refusal(driver)) is ConnectError.REFUSED

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from every import every
+from laboratory import await_alone
 from patience import await_that
 
 from loadlab.errors import EnvironmentFaultError, UsageError
@@ -112,6 +113,7 @@ def backends(lab: Lab, pids: set[int]) -> set[int]:
 
 
 def test_idle_connections_hold_their_share_and_let_go(lab: Lab) -> None:
+    await_alone(lab)
     with idle_connections(lab.database, 50) as idle:
         held = {connection.info.backend_pid for connection in idle}
         assert len(held) == lab.judge.limits().connections // 2
@@ -123,7 +125,9 @@ def test_idle_connections_hold_their_share_and_let_go(lab: Lab) -> None:
 def test_a_trial_beside_idle_connections_counts_its_own_alone(trial: TrialRunner) -> None:
     done = trial("sync", max_age=60, workers=2, idle_percent=80)
     assert done.state == "complete"
-    assert (done.connections.after_stop.opened, done.connections.sessions, done.connections.left_open) == (2, 2, 2)
+    opened = done.connections.after_stop.opened
+    assert opened == done.connections.sessions == done.connections.left_open
+    assert 1 <= opened <= 2  # one for each worker that has had a request
 
 
 def test_a_plan_that_leaves_no_room_is_refused_with_the_arithmetic(lab: Lab) -> None:

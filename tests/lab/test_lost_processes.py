@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from every import every
-from faulted import answered_after, assert_in_window, failed_at, planned
+from faulted import answered_after, assert_in_window, failed_at, planned, seen_through
 
 from loadlab.plan.members import config_of
 from loadlab.strategies import STRATEGIES
@@ -14,23 +14,24 @@ from loadlab.strategies import STRATEGIES
 if TYPE_CHECKING:
     from laboratory import TrialRunner
 
+    from loadlab.model.planned_fault import PlannedFault
     from loadlab.model.samples import Trial
 
 pytestmark = pytest.mark.process
 
 
 def test_a_killed_worker_loses_its_requests_and_no_count(trial: TrialRunner) -> None:
-    done = trial("sync", max_age=60, window_seconds=0.8, fault=planned("worker_kill"))
+    done = seen_through(trial, "sync", planned("worker_kill"), max_age=60)
     assert_in_window(done)
     assert len(failed_at(done)) <= done.case.users
-    assert done.connections.at_rest.closed["process_exit"] == 1
+    assert done.connections.at_rest.closed.get("process_exit", 0) <= 1  # none, if it has had no request yet
     assert done.fault_seen is not None
     assert answered_after(done, done.fault_seen.lifted or 0)
 
 
 def test_a_restarted_pooler_breaks_each_connection_once(trial: TrialRunner) -> None:
     pooled = config_of(STRATEGIES, "pgbouncer", {}, "strategy")
-    done = trial("sync", strategy=pooled, window_seconds=1.2, fault=planned("pooler_restart"))
+    done = seen_through(trial, "sync", planned("pooler_restart"), strategy=pooled, window_seconds=1.2)
     assert_in_window(done)
     assert done.fault_seen is not None
     assert answered_after(done, done.fault_seen.lifted or 0)
@@ -53,7 +54,7 @@ def assert_full_for_a_while(done: Trial) -> None:
 def test_a_full_pooler_turns_away_who_connects_and_loses_no_count(trial: TrialRunner) -> None:
     pooled = config_of(STRATEGIES, "pgbouncer", {"max_client_conn": 20}, "strategy")
     full = planned("pooler_full", seconds=0.3)
-    assert_full_for_a_while(trial("sync", strategy=pooled, window_seconds=1.5, fault=full))
+    assert_full_for_a_while(seen_through(trial, "sync", full, strategy=pooled, window_seconds=1.5, fails=True))
 
 
 def test_a_full_pool_has_the_target_wait_and_loses_no_count(trial: TrialRunner) -> None:
@@ -71,7 +72,7 @@ def with_full_pool(trial: TrialRunner, server: str, *, for_seconds: float = 0.3,
     pooled = config_of(STRATEGIES, "pgbouncer", parameters, "strategy")
     full = planned("pooler_full", seconds=for_seconds, limit="default_pool_size")
     window_seconds = 1.2 + 2 * for_seconds
-    done = trial(server, strategy=pooled, driver="psycopg", window_seconds=window_seconds, fault=full)
+    done = seen_through(trial, server, full, strategy=pooled, driver="psycopg", window_seconds=window_seconds)
     assert_in_window(done)
     return done
 
@@ -101,7 +102,7 @@ def test_a_full_pooler_loses_no_count_in_any_mode(trial: TrialRunner, server: st
 @pytest.mark.slow
 def test_after_a_failover_the_application_goes_on_at_the_new_primary(trial: TrialRunner) -> None:
     before = trial.lab.database.postmaster
-    done = trial("sync", max_age=60, window_seconds=6.0, fault=planned("database_failover"))
+    done = seen_through(trial, "sync", planned("database_failover"), max_age=60, window_seconds=6.0, fails=True)
     assert_in_window(done)
     assert done.fault_seen is not None
     assert answered_after(done, done.fault_seen.lifted or 0)
@@ -115,12 +116,12 @@ SEVERAL = {"asgi": 2, "granian": 2, "uvicorn_wsgi": 2, "hypercorn_wsgi": 2, "gra
 REPLACING = ["sync", "gthread", "gevent", "gunicorn_asgi", "uvicorn_worker", "asgi", "granian", "uwsgi", "nginx"]
 
 
-def with_several_workers(trial: TrialRunner, server: str, strategy: str, **more: Any) -> Trial:
+def with_several_workers(trial: TrialRunner, server: str, strategy: str, fault: PlannedFault, **more: Any) -> Trial:
     """A trial of a mode that has another worker when one is gone."""
     name, parameters = STRATEGY[strategy]
     workers = {"workers": SEVERAL[server]} if server in SEVERAL else {}
     made = config_of(STRATEGIES, name, parameters, "strategy")
-    return trial(server, strategy=made, driver="psycopg", **more, **workers)
+    return seen_through(trial, server, fault, strategy=made, driver="psycopg", **more, **workers)
 
 
 @pytest.mark.slow
@@ -128,7 +129,7 @@ def with_several_workers(trial: TrialRunner, server: str, strategy: str, **more:
 @every("server", REPLACING)
 @every("strategy", STRATEGY)
 def test_a_killed_worker_loses_no_count_in_any_mode(trial: TrialRunner, server: str, strategy: str, which: str) -> None:
-    done = with_several_workers(trial, server, strategy, window_seconds=4.0, fault=planned("worker_kill", which=which))
+    done = with_several_workers(trial, server, strategy, planned("worker_kill", which=which), window_seconds=4.0)
     assert_in_window(done)
     assert done.fault_seen is not None
     assert answered_after(done, done.fault_seen.lifted or 0)
@@ -138,16 +139,15 @@ def test_a_killed_worker_loses_no_count_in_any_mode(trial: TrialRunner, server: 
 @every("server", [*REPLACING, "hypercorn_wsgi"])
 @every("strategy", STRATEGY)
 def test_a_reload_loses_no_count_in_any_mode(trial: TrialRunner, server: str, strategy: str) -> None:
-    assert_in_window(
-        with_several_workers(trial, server, strategy, window_seconds=12.0, fault=planned("worker_restart"))
-    )
+    assert_in_window(with_several_workers(trial, server, strategy, planned("worker_restart"), window_seconds=12.0))
 
 
 @pytest.mark.slow
 @every("server", ["sync", "gthread", "gevent", "asgi", "granian", "uwsgi"])
 def test_a_restarted_pooler_loses_no_count_in_any_mode(trial: TrialRunner, server: str) -> None:
     pooled = config_of(STRATEGIES, "pgbouncer", {}, "strategy")
-    done = trial(server, strategy=pooled, driver="psycopg", window_seconds=2.5, fault=planned("pooler_restart"))
+    restart = planned("pooler_restart")
+    done = seen_through(trial, server, restart, strategy=pooled, driver="psycopg", window_seconds=2.5)
     assert_in_window(done)
     assert done.fault_seen is not None
     assert answered_after(done, done.fault_seen.lifted or 0)

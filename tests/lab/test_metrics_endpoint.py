@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
-from patience import await_that
+from family import below
+from patience import PATIENCE_SECONDS, await_that
 from prometheus_client import CONTENT_TYPE_LATEST
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -37,7 +38,7 @@ REQUESTS = 40
 
 def get(application: ServedApplication, path: str) -> tuple[str, Any]:
     """The body and the headers of a response, over a new client connection."""
-    with urllib.request.urlopen(f"{application.url}{path}", timeout=30) as answer:  # noqa: S310  our own site
+    with urllib.request.urlopen(f"{application.url}{path}", timeout=PATIENCE_SECONDS) as answer:  # noqa: S310  our own site
         return answer.read().decode(), answer.headers
 
 
@@ -198,9 +199,9 @@ def test_a_killed_worker_leaves_no_phantom_connections(lab: Lab, tmp_path: Path)
     with serving(target(lab, tmp_path, None), lab.register, tmp_path / "log") as application:
         use_both_workers(application, application.ledgers)
         before = CounterSet(application.ledgers).read().aliases["default"]
-        (victim, _) = psutil.Process(application.program.pid).children()
+        victim, _ = below(application.program.pid)
         victim.kill()
-        psutil.wait_procs([victim], 30)
+        assert psutil.wait_procs([victim], PATIENCE_SECONDS)[1] == []
         families = scrape(application)
     assert before.open == 2
     assert values(families["loadlab_db_connections_open"]) == {(): 1}
@@ -211,7 +212,5 @@ def test_a_killed_worker_leaves_no_phantom_connections(lab: Lab, tmp_path: Path)
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool, of Prometheus, is not on PATH")
 def test_promtool_finds_nothing_to_blame(used: tuple[ServedApplication, int]) -> None:
     text = get(used[0], "/metrics")[0]
-    done = subprocess.run(
-        ["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False, timeout=60
-    )
+    done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")

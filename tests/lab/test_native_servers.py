@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
-import signal
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import psutil
 import pytest
+from family import alive, below, family, kill
 from laboratory import TrialRunner, sessions_counted
 from modes import installed, working
 from patience import PATIENCE_SECONDS, await_that
@@ -61,8 +61,7 @@ class ServedMode:
 
     def workers(self) -> set[int]:
         """Those that run below the first process, and are counted."""
-        below = psutil.Process(self.application.program.pid).children(recursive=True)
-        return {process.pid for process in below} & self.owners()
+        return {process.pid for process in below(self.application.program.pid, recursive=True)} & self.owners()
 
     def complete(self) -> bool:
         return len(self.workers()) == self.server.processes()
@@ -114,7 +113,8 @@ def test_uwsgi_counts_exactly_while_its_workers_are_replaced(
         running.ask(ROUNDS)
         await_that(lambda: not first & running.workers() and running.complete(), "no worker was recycled")
         await_that(running.agree)
-        psutil.Process(victim := min(running.workers())).send_signal(signal.SIGKILL)
+        victim = min(running.workers())
+        kill(one for one in below(running.application.program.pid, recursive=True) if one.pid == victim)
         await_that(lambda: victim not in running.workers() and running.complete(), "no worker came instead")
         running.ask()
         await_that(running.agree)
@@ -178,39 +178,35 @@ def test_each_of_gunicorns_workers_is_counted_exactly_behind_nginx(
     assert leak_of(done) == ("no" if lasting else "yes")
 
 
-def below(application: ServedApplication) -> list[psutil.Process]:
-    return psutil.Process(application.program.pid).children(recursive=True)
-
-
 @needs_nginx
 @pytest.mark.parametrize("name", ["nginx", pytest.param("gunicorn", marks=pytest.mark.slow)])
 def test_nginx_and_gunicorn_end_together(lab: Lab, name: str) -> None:
     with served(lab, "nginx", 60) as running:
         running.ask()
         await_that(running.agree)
-        family = [psutil.Process(running.application.program.pid), *below(running.application)]
-        children = psutil.Process(running.application.program.pid).children()
+        everyone = family(running.application.program.pid)
+        children = below(running.application.program.pid)
         (one,) = [child for child in children if ("nginx" in child.name()) is (name == "nginx")]
         one.kill()
         assert running.application.program.popen.wait(PATIENCE_SECONDS) == 1
-        assert not [child for child in children if child.is_running()]
+        await_that(lambda: not any(map(alive, children)), "the other one goes on")
         running.application.program.kill()  # a worker of nginx outlives its master, but not its group
-        assert psutil.wait_procs(family, PATIENCE_SECONDS)[1] == []
+        assert psutil.wait_procs(everyone, PATIENCE_SECONDS)[1] == []
 
 
 @needs_nginx
 def test_nginx_is_an_ordinary_user_on_loopback_and_leaves_nothing(lab: Lab) -> None:
     with served(lab, "nginx", 60) as running:
         running.ask()
-        family = [psutil.Process(running.application.program.pid), *below(running.application)]
-        processes = [process for process in family if process.name() == "nginx"]
+        everyone = family(running.application.program.pid)
+        processes = [process for process in everyone if process.name() == "nginx"]
         assert len(processes) == 2  # its master and its worker
         assert 0 not in {process.uids().effective for process in processes}
         sockets = [one for process in processes for one in process.net_connections("tcp")]
         assert {one.laddr.ip for one in sockets if one.status == "LISTEN"} == {"127.0.0.1"}
-        family[0].kill()  # what has started both
+        everyone[0].kill()  # what has started both
         running.application.program.kill()
-        assert [process for process in family if process.is_running() and process.status() != "zombie"] == []
+        assert list(filter(alive, everyone)) == []
 
 
 @pytest.mark.slow
@@ -227,7 +223,8 @@ def test_mod_wsgi_counts_exactly_while_its_daemons_are_replaced(
         running.ask(ROUNDS)
         await_that(lambda: not first & running.workers() and running.complete(), "no daemon was recycled")
         await_that(running.agree)
-        psutil.Process(victim := min(running.workers())).send_signal(signal.SIGKILL)
+        victim = min(running.workers())
+        kill(one for one in below(running.application.program.pid, recursive=True) if one.pid == victim)
         await_that(lambda: victim not in running.workers() and running.complete(), "no daemon came instead")
         running.ask()
         await_that(running.agree)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 from django.db import DatabaseError, InterfaceError, OperationalError
 from faulty_link import Fault, FaultyLink
-from laboratory import TrialRunner, open_sessions
+from laboratory import TrialRunner, await_alone
 from patience import await_that
 
 from loadlab.instrumentation import checks
@@ -45,15 +45,10 @@ def site(lab: Lab, link: FaultyLink, sites: Sites) -> Callable[..., Site]:
     return made
 
 
-def await_none(lab: Lab) -> None:
-    """Wait until PostgreSQL shows no backend of the target's database."""
-    await_that(lambda: open_sessions(lab) == 0)
-
-
 def terminate_all(lab: Lab) -> None:
     own = "FROM pg_stat_activity WHERE datname = %s"
     lab.cursor.execute(f"SELECT pg_terminate_backend(pid) {own}", [lab.database.name])
-    await_none(lab)
+    await_alone(lab)
 
 
 def test_a_backend_that_ends_between_requests_fails_one_kept_request(lab: Lab, site: Callable[..., Site]) -> None:
@@ -190,7 +185,7 @@ def test_a_session_that_is_ended_while_idle_costs_what_it_is_warned_of(
     kept = site(CONN_MAX_AGE=60, CONN_HEALTH_CHECKS=checked, OPTIONS=options)
     monkeypatch.setattr(checks, "connections", {"default": kept.wrapper})
     assert [warning.id for warning in checks.check_idle(["default"])] == ([] if checked else ["loadlab.W009"])
-    await_none(lab)
+    await_alone(lab)
     if not checked:
         with pytest.raises(OperationalError):
             kept.ask()
@@ -214,7 +209,7 @@ def test_a_transaction_that_idles_too_long_fails_once(lab: Lab, site: Callable[.
     kept = site(CONN_MAX_AGE=None, OPTIONS={"options": "-c idle_in_transaction_session_timeout=200"})
     with kept.wrapper.cursor() as cursor:
         cursor.execute("BEGIN")
-        await_none(lab)
+        await_alone(lab)
         with pytest.raises(DatabaseError):  # psycopg 3 says InternalError, psycopg2 OperationalError
             cursor.execute("SELECT 1")
     assert kept.ask() == 1

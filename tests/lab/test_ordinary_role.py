@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg2
 import pytest
+from laboratory import await_alone
 from patience import await_that
 from psycopg2.extensions import make_dsn
 
@@ -45,6 +46,7 @@ def reader(lab: Lab) -> Iterator[Any]:
 
 @pytest.fixture
 def _others(lab: Lab) -> Iterator[None]:
+    await_alone(lab)
     with ExitStack() as opened:
         for _ in range(OPEN):
             opened.enter_context(closing(connected(lab, dbname=lab.database.name, application_name="another")))

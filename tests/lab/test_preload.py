@@ -15,7 +15,7 @@ from signal import SIGTERM
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
-from laboratory import open_sessions
+from laboratory import await_alone, open_sessions
 from patience import PATIENCE_SECONDS, await_that
 
 from loadlab.instrumentation.counters import CounterSet
@@ -70,7 +70,8 @@ WSGI: Final = "from django.core.wsgi import get_wsgi_application\napplication = 
 def gunicorn(
     lab: Lab, folder: Path, *arguments: str, eager: bool, driver: str = "psycopg2"
 ) -> Iterator[tuple[Program, str]]:
-    """The project under gunicorn with these arguments; its URL."""
+    """The project under gunicorn with these arguments; its URL. No one else is connected to its database."""
+    await_alone(lab)
     (folder / "preloaded.py").write_text(PROJECT)
     (folder / "served.py").write_text(WSGI)
     entry = {**lab.database.django(), "CONN_MAX_AGE": None}

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
+from family import family, kill
 from modes import USUAL, installed, working
+from patience import PATIENCE_SECONDS
 
 from loadlab.instrumentation.request_totals import RequestTotals
 from loadlab.lab.application import ServerSetup, serving
@@ -59,7 +61,7 @@ def ask_all(application: ServedApplication, asked: dict[tuple[str, str], Any]) -
     """What one client has sent, and got an answer to."""
     made: Counter[tuple[str, str, str]] = Counter()
     for (method, path), series in [*asked.items()] * 2:
-        with closing(http.client.HTTPConnection("127.0.0.1", application.port, timeout=60)) as client:
+        with closing(http.client.HTTPConnection("127.0.0.1", application.port, timeout=PATIENCE_SECONDS)) as client:
             client.request(method, path)
             client.getresponse().read()
         made[series] += 1
@@ -71,13 +73,10 @@ def counted(folder: Path) -> dict[tuple[str, str, str], int]:
     return {(one.route, one.method, one.status_class): one.requests for one in answered}
 
 
-def kill(application: ServedApplication) -> None:
+def end(application: ServedApplication) -> None:
     """All processes of the server at once, workers too."""
-    running = psutil.Process(application.program.pid)
-    family = [running, *running.children(recursive=True)]
-    for process in family:
-        process.kill()
-    psutil.wait_procs(family, 60)
+    kill(everyone := family(application.program.pid))
+    assert psutil.wait_procs(everyone, PATIENCE_SECONDS)[1] == []
 
 
 @every_server
@@ -90,7 +89,7 @@ def test_answered_requests_stay_counted_after_workers_die(server: str, lab: Lab,
             for one in clients.map(lambda _: ask_all(application, asked), range(CLIENTS)):
                 made.update(one)
         living = counted(application.ledgers)
-        kill(application)
+        end(application)
         killed = counted(application.ledgers)
     assert living == killed == dict(made)
     assert sum(made.values()) == CLIENTS * 2 * len(asked)
@@ -128,7 +127,7 @@ def test_locust_s_requests_are_the_target_s(server: str, lab: Lab, tmp_path: Pat
     with serving(target(lab, tmp_path, server), lab.register, tmp_path / "log") as application:
         load = [*argv, "--users", str(USERS), "--spawn-rate", str(USERS), "--host", application.url]
         done = subprocess.run(load, capture_output=True, text=True, check=True)
-        kill(application)
+        end(application)
     (sent,) = json.loads(done.stdout)
     assert (sent["num_requests"], sent["num_failures"]) == (USERS * REQUESTS, 0)
     assert counted(application.ledgers) == {("entries/<int:number>/", "GET", "2xx"): USERS * REQUESTS}

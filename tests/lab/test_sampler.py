@@ -6,6 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from every import every
+from patience import PATIENCE_SECONDS
 
 from loadlab.lab.sampler import Sampler
 from loadlab.model.samples import most_at_once
@@ -33,7 +34,7 @@ def test_a_follower_hears_the_highest_of_each_quantity_so_far() -> None:
         told.append(highest["open"])
 
     with Sampler(read, 0.0, follow, rate=8.0) as sampler:
-        assert enough.wait(60)
+        assert enough.wait(PATIENCE_SECONDS)
     assert told == [3.0, 9.0]
     assert sampler.series().highest == {"open": 9.0}
 

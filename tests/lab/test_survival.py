@@ -10,6 +10,7 @@ import psycopg2
 import pytest
 from every import every
 from laboratory import PLAN
+from patience import await_that
 
 from loadlab.errors import EnvironmentFaultError, IncompleteError
 from loadlab.lab import observer as observing
@@ -66,8 +67,7 @@ def test_a_sampler_tells_for_how_long_it_saw_nothing_and_why(lab: Lab) -> None:
             return {"open": value or 0.0}
 
         with Sampler(read, 0.0, rate=1000.0) as sampler:
-            while len(sampler._missed) < 3:
-                pass
+            await_that(lambda: len(sampler._missed) >= 3)
     at = list(sampler.series().at)
     seconds, error = sampler.blind(Window(at[0], at[1] + 5.0))
     assert (seconds, error) == (pytest.approx(5.0), "cursor already closed")

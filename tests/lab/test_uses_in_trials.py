@@ -45,7 +45,7 @@ def test_threads_that_serve_again_are_told_apart(trial: TrialRunner) -> None:
 
 
 def test_garbage_of_greenlets_is_noted_with_its_request(trial: TrialRunner) -> None:
-    done = trial("gevent", max_age=None, workers=1)
+    done = trial("gevent", max_age=None, workers=1, window_seconds=0.8)
     uses = require_whole(trial, done)
     assert len({use.thread for use in uses}) == len(uses)
     collected = [use for use in uses if use.collected is not None]

@@ -65,6 +65,14 @@ def test_a_single_connection_that_waits_for_garbage_is_no_cause() -> None:
     assert len(named(listing(*each, each[0]))) == 1
 
 
+def test_settings_that_may_not_be_those_of_the_site_are_said() -> None:
+    other = "CONN_MAX_AGE is 0 in the settings as they were read here"
+    assert [line.startswith(other) for line in verdict(listing(connections(9), max_age=0)).split("\n")] == [False, True]
+    for fine in (connections(1), connections(9, lent=True), connections(9, opened_by=OUTSIDE)):
+        assert other not in verdict(listing(fine, max_age=0))
+    assert other not in verdict(listing(connections(9)))
+
+
 def test_threads_that_have_just_ended_are_no_cause() -> None:
     just = listing(connections(5, used_seconds=0.9))
     assert named(just) == ()

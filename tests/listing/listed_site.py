@@ -113,6 +113,15 @@ class ListedSite:
         """What PostgreSQL has, sorted."""
         return sorted(PostgreSQL(self.cursor, self.database.name).pids())
 
+    def await_alone(self, *others: int) -> list[int]:
+        """What PostgreSQL has, once that is what the site has open, and these: sessions of listings may be ending."""
+
+        def expected() -> list[int]:
+            return sorted([*others, *(one["backend"] for one in json.loads(self.page())["connections"])])
+
+        await_that(lambda: self.backends() == expected(), lambda: f"{self.backends()} instead of {expected()}")
+        return self.backends()
+
     def dsn(self) -> dict[str, str]:
         """The environment in which env:SHOP_DSN names the site's database."""
         address = self.database.parameters

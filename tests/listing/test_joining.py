@@ -173,6 +173,29 @@ def test_of_two_aliases_only_that_of_the_database_is_joined() -> None:
     assert found.notes[0].startswith("archive: none of its connections is among the sessions of database shop.")
 
 
+def test_the_few_connections_that_outlived_a_restart_are_ours() -> None:
+    dead, alive = connections(9, opened_seconds=900.0), replace(connections(1)[0], backend=1020)
+    unnumbered = replace(alive, backend=0)
+    seen = listing(dead, (alive, unnumbered), (replace(alive, alias="again", backend=1021),))
+    seen = replace(seen, aliases={"default": POSTGRES, "again": POSTGRES})
+    found = join(seen, asked(backend(1020), backend(1021), backend(1003), backend(7)))
+    assert {number: state for number, state in states(found).items() if state} == {
+        1020: "idle", 1021: "idle", 1003: "idle", 7: "idle",
+    }  # fmt: skip
+    assert sorted(one.backend for one in not_ours(found)) == [7, 1003]
+    assert found.notes[0].startswith(
+        "default: 1 of its 10 connections is among the sessions of database shop. The database has"
+    )
+
+
+def test_a_session_that_two_aliases_may_have_is_that_of_the_surer_one() -> None:
+    far = (*connections(1, alias="archive"), *connections(4, alias="archive", opened_seconds=900.0)[1:])
+    seen = replace(listing(connections(2), far), aliases={"default": POSTGRES, "archive": POSTGRES})
+    found = join(seen, asked(backend(1000), backend(1001)))
+    assert [one.alias for one in found.connections if one.session] == ["default", "default"]
+    assert found.notes[0].startswith("archive: none of its connections is among the sessions of database shop.")
+
+
 def test_two_aliases_of_one_database_share_its_sessions() -> None:
     seen = listing(connections(1), (replace(connections(1)[0], alias="again", backend=1001),))
     found = join(seen, asked(backend(1000), backend(1001), backend(9), aliases=("default", "again")))

@@ -46,6 +46,22 @@ def listed(site: ListedSite, loadlab: CommandLine, *more: str) -> Outcome:
     return loadlab("connections", *metrics, *more, **site.dsn())
 
 
+def listed_by_command(site: ListedSite, loadlab: CommandLine, *others: int) -> dict[str, Any]:
+    """What `loadlab connections` says, where no one is connected but the site and these others."""
+    site.await_alone(*others)
+    told = listed(site, loadlab, "--dsn", "env:SHOP_DSN", "--json")
+    assert told.code == 0, told.stderr
+    document: dict[str, Any] = json.loads(told.stdout)
+    return document
+
+
+def listed_by_project(site: ListedSite, *others: int) -> dict[str, Any]:
+    """What the management command says then."""
+    site.await_alone(*others)
+    document: dict[str, Any] = json.loads(site.manage("loadlab_connections", "--json"))
+    return document
+
+
 def causes(document: dict[str, Any]) -> list[str]:
     return [cause["name"] for cause in document.get("causes", ())]
 
@@ -64,12 +80,9 @@ def backends(document: dict[str, Any]) -> list[int]:
 
 
 def test_a_leak_is_listed_alike_by_page_commands_and_postgresql(leaking: ListedSite, loadlab: CommandLine) -> None:
-    await_that(lambda: backends(json.loads(leaking.page())) == leaking.backends())  # sites of other tests have gone
     await_that(lambda: least_unused(json.loads(leaking.page())) >= JUST_SECONDS)
-    page, known = json.loads(leaking.page()), leaking.backends()
-    told = listed(leaking, loadlab, "--dsn", "env:SHOP_DSN", "--json")
-    assert told.code == 0, told.stderr
-    command, manage = json.loads(told.stdout), json.loads(leaking.manage("loadlab_connections", "--json"))
+    page, known = json.loads(leaking.page()), leaking.await_alone()
+    command, manage = listed_by_command(leaking, loadlab), listed_by_project(leaking)
     folder = loadlab("connections", "--ledgers", leaking.ledgers, "--json")
     assert len(known) >= REQUESTS
     for document in (page, command, manage, json.loads(folder.stdout)):
@@ -96,13 +109,13 @@ def test_sessions_of_other_programs_are_not_ours(leaking: ListedSite, loadlab: C
     dsn = f"{leaking.dsn()['SHOP_DSN']} application_name=report passfile={leaking.dsn()['PGPASSFILE']}"
     with psycopg2.connect(dsn) as other:
         other.cursor().execute("SELECT 1")
-        await_that(lambda: by_holder(json.loads(leaking.manage("loadlab_connections", "--json"))).get("not_ours"))
-        manage = json.loads(leaking.manage("loadlab_connections", "--json"))
-        command = json.loads(listed(leaking, loadlab, "--dsn", "env:SHOP_DSN", "--json").stdout)
-        for document in (manage, command):
-            assert backends(document) == leaking.backends()
+        stranger_pid = other.info.backend_pid
+        await_that(lambda: by_holder(listed_by_project(leaking, stranger_pid)).get("not_ours"))
+        known = leaking.await_alone(stranger_pid)
+        for document in (listed_by_project(leaking, stranger_pid), listed_by_command(leaking, loadlab, stranger_pid)):
+            assert backends(document) == known
             (stranger,) = (one for one in document["connections"] if one["holder"] == "not_ours")
-            assert stranger["backend"] == other.info.backend_pid
+            assert stranger["backend"] == stranger_pid
             assert stranger["session"]["state"] == "idle in transaction"
             assert stranger["session"]["application"] == "report"
         other.rollback()
@@ -130,18 +143,19 @@ def test_a_role_that_may_not_see_others_is_told_what_to_grant(leaking: ListedSit
     observer = leaking.database.observer
     with psycopg2.connect(**observer, dbname=leaking.database.name) as other:
         other.cursor().execute("SELECT 1")
+        stranger_pid = other.info.backend_pid
         await_that(lambda: "not ours: 1" in leaking.manage("loadlab_connections"))
+        known = leaking.await_alone(stranger_pid)
         text = leaking.manage("loadlab_connections")
         assert "may not see what 1 sessions of other roles do. To see it, grant the role pg_read_all_stats" in text
         assert "state hidden" in text
-        document = json.loads(leaking.manage("loadlab_connections", "--json"))
-        assert backends(document) == leaking.backends()
+        assert backends(listed_by_project(leaking, stranger_pid)) == known
     other.close()
 
 
 def test_a_management_command_watches_until_ctrl_c(leaking: ListedSite) -> None:
     command = [sys.executable, "-m", "django", "loadlab_connections", "--watch", "--every", "0.1", "--json"]
-    output = leaking.folder / "watched"
+    output, known = leaking.folder / "watched", leaking.await_alone()
     with (
         output.open("wb") as written,
         subprocess.Popen(command, cwd=leaking.folder, env=dict(leaking.environment), stdout=written) as watching,
@@ -149,7 +163,7 @@ def test_a_management_command_watches_until_ctrl_c(leaking: ListedSite) -> None:
         await_that(lambda: output.read_text().count("\n") >= 2)
         watching.send_signal(signal.SIGINT)
         assert watching.wait(PATIENCE_SECONDS) == 0
-    assert backends(json.loads(output.read_text().splitlines()[0])) == leaking.backends()
+    assert backends(json.loads(output.read_text().splitlines()[0])) == known
 
 
 def test_a_management_command_ends_well_when_its_reader_has_gone(leaking: ListedSite) -> None:
@@ -213,13 +227,14 @@ def test_a_healthy_server_has_one_idle_connection_and_no_cause(
 
 def test_a_watch_lists_again_until_it_is_stopped(leaking: ListedSite, loadlab: CommandLine) -> None:
     known = ("--metrics", f"{leaking.url}/metrics", "--token", "env:SHOP_TOKEN", "--dsn", "env:SHOP_DSN")
+    there = leaking.await_alone()
     with loadlab.started("connections", *known, "--watch", "--every", "0.1", "--json", **leaking.dsn()) as watching:
         watching.wait_until(lambda: watching.stdout.read_text().count("\n") >= 2)
         watching.popen.send_signal(signal.SIGINT)
         outcome = watching.outcome()
     assert (outcome.code, outcome.stderr) == (0, "")
     first, second, *_ = (json.loads(line) for line in outcome.stdout.splitlines()[:2])
-    assert backends(first) == backends(second) == leaking.backends()
+    assert backends(first) == backends(second) == there
 
 
 def through_pgbouncer(

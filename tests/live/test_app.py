@@ -15,6 +15,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import pytest
 from factories.made_runs import BEGAN, made_run
+from patience import PATIENCE_SECONDS
 
 from loadlab.errors import EnvironmentFaultError
 from loadlab.live.hosting import hosted, started
@@ -29,7 +30,6 @@ pytestmark = pytest.mark.process
 
 TOKEN: Final = "canary-token-of-a-test"
 ODD: Final = "a run & its ?name=#1"
-PATIENCE_SECONDS: Final = 120.0
 
 
 @dataclass(frozen=True, kw_only=True)

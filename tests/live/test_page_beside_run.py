@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from browser import Tab, size
 from command_line import SMALL_PLAN, Started, trials_in
+from patience import PATIENCE_SECONDS
 
 from loadlab.system.ports import free_port
 
@@ -82,7 +83,7 @@ def test_a_stopped_run_keeps_its_trials_and_leaves_no_page_behind(
     plan.write_text(SMALL_PLAN.format(blocks=6))
     with loadlab.started("run", plan, "--out", run, "--live", port) as command:
         url = address(command)
-        with urllib.request.urlopen(f"{url}/events", timeout=60) as events:  # noqa: S310  our own process
+        with urllib.request.urlopen(f"{url}/events", timeout=PATIENCE_SECONDS) as events:  # noqa: S310  our own process
             command.wait_until(lambda: bool(trials_in(run)))
             kept = trials_in(run)
             command.popen.send_signal(number)

@@ -9,13 +9,14 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
 from statistics import mean
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
-from laboratory import PLAN, Quiet
+from laboratory import PLAN, Quiet, in_longer_windows
+from patience import PATIENCE_SECONDS
 
 from loadlab.instrumentation.counters import CounterSet
 from loadlab.lab.application import ServerSetup, serving
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from loadlab.lab.application import ServedApplication
     from loadlab.model.samples import Trial
 
-PATIENCE_SECONDS: Final = 120.0
 AT_A_TIME: Final = 3
 MIXED: Final = {"/entries/[number]/", "/entries/[number]/visit/", "/slow/", "/no-database/"}
 STANDALONE: Final = ("--headless", "--only-summary", "--json", "--users", "4", "--spawn-rate", "4")
@@ -179,11 +179,12 @@ def test_mixed_asks_for_all_that_a_site_is_asked_for(said: dict[str, Said]) -> N
 
 @pytest.mark.process
 def test_mixed_asks_for_nothing_whose_weight_is_0(site: ServedApplication, tmp_path: Path) -> None:
+    names = {"/entries/[number]/", "/no-database/"}
     weights = [f"--mixed-{name}=0" for name in ("read-one", "read-write", "slow-query")]
-    said = heard("mixed", site.url, tmp_path, *weights, enough=lambda said: said.requests > 2)
+    said = heard("mixed", site.url, tmp_path, *weights, enough=lambda said: said.names == names and said.requests > 2)
     assert said.code == 0, said.stderr
     counts = {entry["name"]: entry["num_requests"] for entry in said.statistics}
-    assert counts.keys() == {"/entries/[number]/", "/no-database/"}
+    assert counts.keys() == names
     assert counts["/entries/[number]/"] == 1  # the idle one's, of four
     assert counts["/no-database/"] > 1
 
@@ -208,14 +209,17 @@ def test_clients_that_reconnect_every_fourth_request_reuse_three_times(
 
 def test_users_who_think_leave_connections_pinned_that_do_nothing(tried: Callable[[str], Trial]) -> None:
     result = tried("think_time")
-    assert result.connections.left_open == 2
+    assert 1 <= result.connections.left_open <= 2  # one for each worker that has had a request
     assert mean(result.series.values["backends_active"]) < mean(result.series.backends) / 2
 
 
 def test_thinking_users_on_kept_clients_pin_one_connection_each(trial: Any) -> None:
-    result = trial("gevent", scenario="think_time", max_age=None, users=12, keep_alive=True)
+    result = in_longer_windows(
+        partial(trial, "gevent", scenario="think_time", max_age=None, users=12, keep_alive=True),
+        enough=lambda result: result.connections.left_open >= 12,
+    )
     assert result.connections.left_open == 12
-    assert mean(result.series.values["backends_active"]) < 2
+    assert mean(result.series.values["backends_active"]) < mean(result.series.backends) / 2
 
 
 def test_a_spike_after_a_gap_beyond_the_age_reuses_no_connection(tried: Callable[[str], Trial]) -> None:

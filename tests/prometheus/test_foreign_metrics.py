@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 import pytest
+from patience import PATIENCE_SECONDS
 from prometheus_client.parser import text_string_to_metric_families
 
 from loadlab.model.foreign_metrics import FOREIGN, POSTGRES_EXPORTER
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.process
 
 PROGRAM: Final = "prometheus-postgres-exporter"
-PATIENCE_SECONDS: Final = 120.0
 
 
 def exposed(url: str, exporter: subprocess.Popen[bytes]) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 from every import every
+from patience import PATIENCE_SECONDS
 from psycopg2.extensions import make_dsn
 
 from loadlab.errors import EnvironmentFaultError, LabError, UsageError
@@ -112,10 +113,10 @@ def test_a_far_service_is_refused_before_anything_is_sent(
         monkeypatch.setattr("loadlab.services.dsn.is_loopback", lambda host: host != "127.0.0.1")
         with pytest.raises(UsageError, match=r"127\.0\.0\.1"), external_database(Reference("env:MY_DSN"), tmp_path):
             pass
-        far.settimeout(60)
+        far.settimeout(PATIENCE_SECONDS)
         connection, _ = far.accept()
         with connection:
-            connection.settimeout(60)
+            connection.settimeout(PATIENCE_SECONDS)
             assert not connection.recv(1)
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from patience import PATIENCE_SECONDS
 
 from loadlab.lab.application import ServerSetup, serving
 from loadlab.plan.members import config_of
@@ -38,7 +39,7 @@ def watched(lab: Lab, folder: Path, server: str, max_age: float) -> list[Reading
         readings = [scrape(f"{site.url}/metrics", None)]
         for _ in range(BURSTS):
             for _ in range(REQUESTS):
-                urllib.request.urlopen(f"{site.url}/entries/1/", timeout=30).close()  # noqa: S310  our own site
+                urllib.request.urlopen(f"{site.url}/entries/1/", timeout=PATIENCE_SECONDS).close()  # noqa: S310  our own site
             readings.append(scrape(f"{site.url}/metrics", None))
     return readings
 

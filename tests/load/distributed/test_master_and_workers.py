@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-from contextlib import suppress
 from functools import partial
 from itertools import takewhile
 from pathlib import Path
@@ -18,6 +17,7 @@ import msgpack
 import psutil
 import pytest
 import zmq
+from family import below, family, kill
 from patience import await_that
 from sites import PlainSite, plain_site, usual_request
 
@@ -45,7 +45,6 @@ POISSON = OpenLoad(rate=150.0, arrivals="poisson")
 EXPECTED = 3
 A_DAY = 86_400.5
 LEAP = 7.0
-PATIENCE_SECONDS = 120.0
 
 
 class Fleet:
@@ -94,10 +93,7 @@ class Fleet:
 
     def end(self) -> None:
         for worker in self.workers:
-            with suppress(psutil.Error):
-                everything = psutil.Process(worker.pid)
-                for process in [*everything.children(recursive=True), everything]:
-                    process.kill()
+            kill(reversed(family(worker.pid)))
             worker.wait()
 
 
@@ -224,8 +220,8 @@ def test_lost_workers_are_named_and_new_ones_make_the_next_load_whole(
 
 def load_of(worker: subprocess.Popen[bytes]) -> psutil.Process:
     """The process that loads for a worker: a child of its generator."""
-    (generator,) = psutil.Process(worker.pid).children()
-    (load,) = generator.children()
+    (generator,) = below(worker.pid)
+    (load,) = below(generator.pid)
     return load
 
 
@@ -242,7 +238,7 @@ def test_a_worker_without_the_runs_token_is_refused_and_named(fleet: Fleet, site
     assert re.search(r"Load worker \S+ does not have the token of this run\. Set its LOADLAB_WORKER_TOKEN", line)
     await_that(lambda: "The master has another token than this worker. Set LOADLAB_WORKER_TOKEN" in fleet.log())
     assert fleet.run_load(load_request()).lost == ()
-    assert not psutil.Process(wrong.pid).children()[0].children()
+    assert [below(generator.pid) for generator in below(wrong.pid)] == [[]]
     wrong.kill()
     assert fleet.generator._program is not None
     arguments = [psutil.Process(pid).cmdline() for pid in (fleet.workers[1].pid, fleet.generator._program.pid)]

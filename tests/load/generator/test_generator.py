@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import psutil
 import pytest
+from family import below
+from patience import PATIENCE_SECONDS
 from sites import PlainSite, plain_site, usual_request
 
 from loadlab.errors import EnvironmentFaultError
@@ -35,7 +37,6 @@ HERE = Path(__file__).parents[1]
 DRAIN_SECONDS = 2.0  # as hangs_later.py sets it
 POISSON = OpenLoad(rate=150.0, arrivals="poisson")
 STALL_SECONDS = 1.0
-PATIENCE_SECONDS = 60.0
 
 
 @pytest.fixture
@@ -130,7 +131,7 @@ def test_a_killed_load_process_is_named_and_other_results_are_kept(
 ) -> None:
     # More users than arrivals: on the busiest machine none is dropped.
     drive = generator.begin(load_request(users=400, window_seconds=2.0, open_load=POISSON, processes=3))
-    processes = psutil.Process(drive.pid).children()
+    processes = below(drive.pid)
     assert len(processes) == 3
     processes[1].kill()
     result = drive.wait()
@@ -162,7 +163,7 @@ def test_a_load_process_that_dies_before_the_start_stops_no_other(
 
 def test_when_all_are_killed_the_result_is_empty_and_names_them(generator: Generator, load_request: Any) -> None:
     drive = generator.begin(load_request(window_seconds=30.0, processes=2))
-    for process in psutil.Process(drive.pid).children():
+    for process in below(drive.pid):
         process.kill()
     result = drive.wait()
     assert result is not None
@@ -173,7 +174,7 @@ def test_when_all_are_killed_the_result_is_empty_and_names_them(generator: Gener
 def test_when_their_leader_is_killed_the_load_processes_end_with_it(generator: Generator, load_request: Any) -> None:
     drive = generator.begin(load_request(window_seconds=30.0, processes=2))
     leader = psutil.Process(drive.pid)
-    processes = leader.children()
+    processes = below(drive.pid)
     leader.kill()
     assert drive.wait() is None
     assert gone(processes)

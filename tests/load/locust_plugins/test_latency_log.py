@@ -12,10 +12,10 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psutil
 import pytest
+from family import family, kill
 from hdrh.log import HistogramLogReader
-from patience import await_that
+from patience import PATIENCE_SECONDS, await_that
 from sites import PlainSite, plain_site
 
 from loadlab.load.locust_plugins.histograms import empty_histogram
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.process
 
 HERE = Path(__file__).parents[1]
-PATIENCE_SECONDS = 120
 RUN_SECONDS = (1, 3, 9, 27, 54)  # the first is enough, unless the machine is so busy that hardly anything is answered
 
 
@@ -147,8 +146,7 @@ def load_with_processes(folder: Path, site: PlainSite, *more: str) -> None:
         assert ran.wait(PATIENCE_SECONDS) == 0
     finally:
         if ran.poll() is None:
-            for process in [*psutil.Process(ran.pid).children(recursive=True), ran]:
-                process.kill()
+            kill(reversed(family(ran.pid)))
             ran.wait()
 
 

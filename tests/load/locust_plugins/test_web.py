@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from answering import answering
-from patience import await_that
+from patience import PATIENCE_SECONDS, await_that
 from selenium.webdriver.common.by import By
 
 from loadlab.lab.application import ServerSetup, serving
@@ -105,7 +105,7 @@ class Page:
     log: Path
 
     def get(self, path: str) -> str:
-        with urllib.request.urlopen(f"{self.url}{path}", timeout=30) as answer:  # noqa: S310  our own process
+        with urllib.request.urlopen(f"{self.url}{path}", timeout=PATIENCE_SECONDS) as answer:  # noqa: S310  our own process
             body: bytes = answer.read()
         return body.decode()
 
@@ -238,7 +238,7 @@ def test_the_percentiles_that_are_downloaded_are_of_all_requests(page: Page) -> 
 def test_locusts_own_downloads_carry_the_same_percentiles(page: Page) -> None:
     page.await_row(HOSTILE, "open", lambda row: row["now"] == "7")
     awaited(lambda: json.loads(page.get("/stats/requests"))["stats"], lambda found: len(found) > 1, page.log)
-    urllib.request.urlopen(f"{page.url}/stop", data=b"", timeout=30).close()  # noqa: S310  our own process
+    urllib.request.urlopen(f"{page.url}/stop", data=b"", timeout=PATIENCE_SECONDS).close()  # noqa: S310  our own process
     ours = list(csv.DictReader(page.get("/loadlab/percentiles.csv").splitlines()))
     theirs = list(csv.DictReader(page.get("/stats/requests/csv").splitlines()))
     for share in ("50%", "95%", "99.9%", "100%"):
@@ -346,7 +346,9 @@ def test_behind_locusts_login_nothing_of_it_is_shown(tmp_path: Path, metrics: Me
 def test_an_address_that_is_none_or_holds_a_password_is_refused(tmp_path: Path, url: str, words: str) -> None:
     argv = [sys.executable, "-m", "locust", "-f", str(SCENARIO_FOLDER / "read_one.py"), "--target-metrics", url]
     variables = {**os.environ, "PYTHONPATH": str(SCENARIO_FOLDER.parent)}
-    done = subprocess.run(argv, cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        argv, cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
+    )
     assert done.returncode == 2
     assert words in done.stderr
     assert "canary" not in done.stderr
