@@ -157,12 +157,17 @@ class GateOutcome(StrEnum):
 
 
 class Doubt(StrEnum):
-    """Why a gate is undecided."""
+    """Why a gate is undecided; the last four are of a watch."""
 
     INTERVAL = "interval"
     TOO_FEW_TRIALS = "too_few_trials"
     NOT_MEASURED = "not_measured"
+    VALUE_UNKNOWN = "value_unknown"
     LEAK_UNKNOWN = "leak_unknown"
+    UNUSED = "unused"
+    NO_ALIAS = "no_alias"
+    BEGUN_ANEW = "begun_anew"
+    STILL_GROWING = "still_growing"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

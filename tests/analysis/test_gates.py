@@ -81,6 +81,11 @@ def test_too_few_trials_leave_an_estimate_undecided() -> None:
     assert (found.outcome, found.doubt) == (GateOutcome.UNDECIDED, Doubt.TOO_FEW_TRIALS)
 
 
+def test_percentiles_of_too_few_requests_leave_a_gate_undecided() -> None:
+    found = over_trials("p95 < 50 ms", nan, nan, nan, nan, nan)
+    assert (found.outcome, found.doubt) == (GateOutcome.UNDECIDED, Doubt.VALUE_UNKNOWN)
+
+
 def test_trials_that_served_nothing_fail_a_latency() -> None:
     assert over_trials("p95 < 50 ms", inf, inf, inf, inf, inf).outcome == "fail"
 
