@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 LONG_SECONDS: Final = 60.0  # that a program may well work for between two queries
 PAGE: Final = "docs/reference/leak-causes.md"
+ADD_FIX: Final = "add 'loadlab.fixes.close_on_thread_exit.CloseOnThreadExit' to INSTALLED_APPS"
 IDLE: Final = "idle"  # how the states of a session begin in which it does nothing
 IDLE_SECONDS: Final = 10.0
 JUST_SECONDS: Final = 1.0
