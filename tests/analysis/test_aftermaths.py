@@ -187,6 +187,15 @@ def test_a_lesson_has_every_strategy_by_itself_and_the_slowest_return() -> None:
     assert (found.back_seconds, found.not_back, found.trials) == (1.0, 0, 2)
 
 
+def test_a_fault_slows_a_strategy_only_in_more_than_half_of_its_trials() -> None:
+    """One trial of a few leaves the noise by chance."""
+    for away, lesson in (([0.5, 0, 0, 0.5], Lesson.NOTHING), ([0.5, 0.5, 0, 0.5], Lesson.SLOWER)):
+        trials = [trial(KEEPING, Did(away=one), block=block) for block, one in enumerate(away, start=1)]
+        controls = [trial(KEEPING.control, block=block) for block in (1, 2)]
+        (found,) = aftermaths([KEEPING.control, KEEPING], [*trials, *controls]).lessons
+        assert (found.lesson, found.ways[0].left, found.ways[0].told) == (lesson, sum(one > 0 for one in away), 4)
+
+
 def test_a_fault_of_which_no_trial_is_complete_teaches_nothing() -> None:
     (found,) = told((KEEPING, Did(state="invalid"))).lessons
     assert (found.lesson, found.ways, found.back_seconds) == (Lesson.UNMEASURED, (), None)

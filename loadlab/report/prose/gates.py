@@ -10,7 +10,7 @@ from loadlab.report import numbers
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from loadlab.model.gates import Gate, GateResult, Unit
+    from loadlab.model.gates import Gate, GateResult, Gates, Unit
 
 DOUBTS: Final[Mapping[Doubt, str]] = {
     Doubt.INTERVAL: "the interval contains the limit",
@@ -28,6 +28,12 @@ SPELT: Final[Mapping[Unit, Callable[[float | None], str]]] = {
     "s": numbers.milliseconds,
     "share": numbers.percentage,
     "/s": numbers.figure,
+}
+WORST_FIRST: Final = (GateOutcome.FAIL, GateOutcome.UNDECIDED, GateOutcome.PASS)
+VERBS: Final[Mapping[GateOutcome, tuple[str, str]]] = {
+    GateOutcome.PASS: ("passes", "pass"),
+    GateOutcome.FAIL: ("fails", "fail"),
+    GateOutcome.UNDECIDED: ("is undecided", "are undecided"),
 }
 UNITS: Final[Mapping[Unit, str]] = {"": "a number", "s": "ms or s", "share": "% or a number", "/s": "/s or a number"}
 
@@ -60,15 +66,19 @@ def _bounded(spelt: Callable[[float | None], str], value: float) -> str:
 
 
 def outcome(result: GateResult) -> str:
-    """With the reason where it is undecided."""
-    return f"{result.outcome}: {DOUBTS[result.doubt]}" if result.doubt else str(result.outcome)
+    """With its sign, e.g. "✗ fail"."""
+    return f"{numbers.OUTCOME_SIGNS[result.outcome]} {result.outcome}"
+
+
+def evidence(result: GateResult) -> str:
+    """What was measured, and why that decides nothing where it is undecided."""
+    seen = [measured(result)] if result.value is not None else []
+    return "; ".join(seen + ([DOUBTS[result.doubt]] if result.doubt else [])) or numbers.MISSING
 
 
 def sentence(result: GateResult, subject: str) -> str:
     """E.g. "sync/max_age=60: p95 < 50 ms fails; measured 61.2 ms (58.0 ms to 64.1 ms)"."""
-    verb = {GateOutcome.PASS: "passes", GateOutcome.FAIL: "fails", GateOutcome.UNDECIDED: "is undecided"}[
-        result.outcome
-    ]
+    verb = VERBS[result.outcome][0]
     why = f", because {DOUBTS[result.doubt]}" if result.doubt else ""
     seen = "" if result.value is None else f"; measured {measured(result)}"
     return f"{subject}: {result.gate.text} {verb}{why}{seen}"
@@ -90,15 +100,15 @@ def quantities() -> Iterator[tuple[str, str, str, str]]:
 
 
 def headline(gates: tuple[GateResult, ...] | list[GateResult]) -> str:
-    """How many gates there are of each outcome, e.g. "6 pass, 1 fails, 1 is undecided"."""
-    counts = {one: sum(result.outcome is one for result in gates) for one in GateOutcome}
-    words = {
-        GateOutcome.PASS: ("passes", "pass"),
-        GateOutcome.FAIL: ("fails", "fail"),
-        GateOutcome.UNDECIDED: ("is undecided", "are undecided"),
-    }
-    said = [f"{count} {words[one][count != 1]}" for one, count in counts.items() if count]
+    """How many gates there are of each outcome, the worst first, e.g. "1 fails, 1 is undecided, 6 pass"."""
+    counts = {one: sum(result.outcome is one for result in gates) for one in WORST_FIRST}
+    said = [f"{count} {VERBS[one][count != 1]}" for one, count in counts.items() if count]
     return ", ".join(said) or "none"
+
+
+def verdict(gates: Gates) -> str:
+    """What the gates mean for the build, e.g. "Gates fail: 1 fails, 6 pass."."""
+    return f"Gates {VERBS[gates.outcome][1]}: {headline(gates.results)}."
 
 
 def written(gate: Gate) -> str:
