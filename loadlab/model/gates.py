@@ -175,6 +175,7 @@ class Doubt(StrEnum):
     NOT_MEASURED = "not_measured"
     VALUE_UNKNOWN = "value_unknown"
     LEAK_UNKNOWN = "leak_unknown"
+    NOISE_UNKNOWN = "noise_unknown"
     UNUSED = "unused"
     NO_ALIAS = "no_alias"
     BEGUN_ANEW = "begun_anew"

@@ -18,6 +18,7 @@ DOUBTS: Final[Mapping[Doubt, str]] = {
     Doubt.NOT_MEASURED: "it was not measured",
     Doubt.VALUE_UNKNOWN: "too few requests succeeded in each trial, or the target did not keep up with its load",
     Doubt.LEAK_UNKNOWN: "too few connections were opened to tell",
+    Doubt.NOISE_UNKNOWN: "throughput without the fault varies too much to tell",
     Doubt.UNUSED: "nothing used the database",
     Doubt.NO_ALIAS: "the project has counted no connection of such an alias",
     Doubt.BEGUN_ANEW: "the counters have only just been reset",
