@@ -114,6 +114,8 @@ class MeasuredCase:
         each = gate.limit.per_connection
         figures = [_per_connection(gate, one) if each else AFTER[gate.quantity](one) for one in self.aftermaths]
         known = [figure for figure in figures if figure is not None]
+        if len(known) < len(figures) and gate.quantity == "recovered_after":
+            return Counted(None, Doubt.NOISE_UNKNOWN)
         return Counted(None if len(known) < len(figures) or not known else max(known))
 
     def by_block(self, quantity: str) -> ByBlock:

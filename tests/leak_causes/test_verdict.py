@@ -15,7 +15,8 @@ def test_a_leak_is_named_with_its_openers_and_what_to_do() -> None:
     seen = listing(IDLE, connections(41), connections(21, opened_by=CART))
     assert verdict(seen) == (
         "62 of 71 open connections belong to greenlets that have ended; opened by `shop/<int:pk>/` (41) and `cart/`"
-        " (21); CONN_MAX_AGE=60 under gevent: set it to 0, or use Django's pool or loadlab's fix close_on_thread_exit."
+        " (21); CONN_MAX_AGE=60 under gevent: set it to 0, or use Django's pool, or add"
+        " 'loadlab.fixes.close_on_thread_exit.CloseOnThreadExit' to INSTALLED_APPS."
     )
     (cause,) = named(seen)
     assert (cause.name, len(cause.connections)) == ("per_request_threads", 62)
