@@ -14,6 +14,9 @@ which class has a method, and which entries of that cache collide depends on add
 memory at once or after a search, which depends on where it was freed before: one listing of a folder while a worker
 boots makes the same 19 calls of a request take 6,000 instructions instead of 2,200. Addresses also decide how deep the
 tree of context variables is: a thousandth. So each boot has another seed of Python's hashes.
+
+With --caches, callgrind also simulates the first two caches of this machine's CPU, without chance left out: a request
+takes longer than its instructions say where they, or what they read, have been displaced since the last request.
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ import sys
 import time
 from collections import defaultdict
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from itertools import product
 from pathlib import Path
@@ -70,11 +73,15 @@ BOOT_SECONDS: Final = 600.0
 DUMP_SECONDS: Final = 60.0
 POLL_SECONDS: Final = 0.01
 TOTALS: Final = "totals:"
+TAIL: Final = 300  # bytes of a file, with its last line
 CHANCE: Final = ("find_name_in_mro", "_int_malloc")
 GOAL_RATIO: Final = 1.01
 GOAL_SHARE: Final = 0.5
 GOAL_MIB: Final = 2.0
 MIB: Final = 1 << 20
+HEADINGS: Final = ("instructions", "added", "ratio", "by chance", "PSS, MiB", "added", "L1 misses", "L2 misses")
+CPU_CACHES: Final = Path("/sys/devices/system/cpu/cpu0/cache")
+CACHE_FILES: Final = ("level", "type", "size", "ways_of_associativity", "coherency_line_size")
 PLAN: Final = Plan(servers={}, strategies={})
 KEEP_CLIENTS: Final = {"sync": False, "gthread": True}
 AGES: Final = {"CONN_MAX_AGE=None": None, "CONN_MAX_AGE=0": 0}
@@ -106,12 +113,29 @@ class Case:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Counted:
-    """Instructions per request of each boot without those of `chance`, and the worker's share of memory in bytes."""
+class Window:
+    """Of some requests, or of one on average: instructions, how many of them are chance, and lines not in a cache."""
 
-    instructions: list[float] = field(default_factory=list)
-    chance: list[float] = field(default_factory=list)
+    instructions: float
+    chance: float
+    first_misses: float = 0
+    second_misses: float = 0
+
+    def per(self, requests: int) -> Window:
+        return Window(**{name: value / requests for name, value in asdict(self).items()})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Counted:
+    """A request's share in each boot, and the worker's share of memory in bytes."""
+
+    windows: list[Window] = field(default_factory=list)
     memory: list[float] = field(default_factory=list)
+
+    @property
+    def instructions(self) -> list[float]:
+        """Those that are not chance."""
+        return [one.instructions - one.chance for one in self.windows]
 
 
 Measured = dict[Case, dict[str, Counted]]  # case → arm → what was counted
@@ -122,11 +146,12 @@ class UnderCallgrind(ServerSetup):
     """The same server with its workers under callgrind, which writes its files into `folder`."""
 
     folder: Path
+    caches: tuple[str, ...]
 
     def argv(self, port: int) -> list[str]:
         callgrind = ["--tool=callgrind", "--trace-children=yes", f"--dump-before={counted_site.FUNCTION}"]
         files = f"--callgrind-out-file={self.folder}/%p"
-        return [str(VALGRIND.find()), "--quiet", *callgrind, files, *ServerSetup.argv(self, port)]
+        return [str(VALGRIND.find()), "--quiet", *callgrind, *self.caches, files, *ServerSetup.argv(self, port)]
 
 
 class Client:
@@ -152,22 +177,29 @@ class Client:
 
 
 class Counter:
-    """Reads how many instructions a worker has executed since the last look, and how many of them in CHANCE."""
+    """Reads what a worker has executed since the last look."""
 
     def __init__(self, pid: int, folder: Path) -> None:
         self._pid = pid
         self._folder = folder
         self._looks = 0
 
-    def look(self) -> tuple[int, int]:
+    def look(self) -> Window:
         """Raises EnvironmentFaultError: callgrind writes nothing down."""
         self._looks += 1
         os.kill(self._pid, counted_site.SIGNAL)
         file = self._folder / f"{self._pid}.{self._looks}"
         deadline = time.monotonic() + DUMP_SECONDS
         while time.monotonic() < deadline:
-            if file.exists() and TOTALS in (tail := file.read_text()[-100:]):
-                return int(tail.rpartition(TOTALS)[2]), _inclusive(CHANCE, file)
+            if file.exists() and TOTALS in (tail := file.read_text()[-TAIL:]):
+                # Instructions, reads, writes; then misses of the first cache, of these three kinds, and of the second.
+                counts = [int(count) for count in tail.rpartition(TOTALS)[2].split()]
+                return Window(
+                    instructions=counts[0],
+                    chance=_inclusive(CHANCE, file),
+                    first_misses=sum(counts[3:6]),
+                    second_misses=sum(counts[6:9]),
+                )
             time.sleep(POLL_SECONDS)
         raise EnvironmentFaultError(f"callgrind did not write {file}")
 
@@ -188,36 +220,31 @@ def _inclusive(functions: Sequence[str], file: Path) -> int:
     return spent
 
 
-def measure(arms: Sequence[Arm], cases: Sequence[Case], watch: Watch, boots: int) -> Measured:
+def measure(
+    arms: Sequence[Arm], cases: Sequence[Case], watch: Watch, boots: int, caches: tuple[str, ...] = ()
+) -> Measured:
     measured: Measured = {case: defaultdict(Counted) for case in cases}
     with workbench(PLAN, watch) as lab:
         steps = list(product(range(boots), cases, arms))
         for boot, case, arm in watch.over(steps, lambda step: f"boot {step[0] + 1}, {step[1]}: {step[2].name}"):
             counted = measured[case][arm.name]
-            instructions, chance = _instructions(arm, case, boot, lab)
-            counted.instructions.append(instructions - chance)
-            counted.chance.append(chance)
+            counted.windows.append(_window(arm, case, boot, lab, caches))
             counted.memory.append(_memory(arm, case, boot, lab))
     return measured
 
 
-def _instructions(arm: Arm, case: Case, boot: int, lab: Lab) -> tuple[float, float]:
+def _window(arm: Arm, case: Case, boot: int, lab: Lab, caches: tuple[str, ...]) -> Window:
     name = _name(arm, case, boot)
     folder = lab.scratch / f"callgrind-{name}"
     folder.mkdir()
-    setup = UnderCallgrind(folder=folder, **_served(arm, case, boot, f"{name}-counted", lab))
+    setup = UnderCallgrind(folder=folder, caches=caches, **_served(arm, case, boot, f"{name}-counted", lab))
     with serving(setup, lab.register, lab.logs / f"{name}-counted.log") as application:
         client, pid = _warm(application, case)
         with closing(client):
             counter = Counter(pid, folder)
             counter.look()
-            return _window(client, counter, case.requests)
-
-
-def _window(client: Client, counter: Counter, requests: int) -> tuple[float, float]:
-    client.get(PATH, requests)
-    instructions, chance = counter.look()
-    return instructions / requests, chance / requests
+            client.get(PATH, case.requests)
+            return counter.look().per(case.requests)
 
 
 def _memory(arm: Arm, case: Case, boot: int, lab: Lab) -> float:
@@ -271,25 +298,46 @@ def _warm(application: ServedApplication, case: Case) -> tuple[Client, int]:
 
 
 def table(measured: Measured, goal: float) -> Table:
-    made = Table(title="Cost of instrumentation in one worker", caption=_caption(measured, goal))
+    made = Table(title="Cost of instrumentation in one worker, per request", caption=_caption(measured, goal))
     made.add_column("served by")
     made.add_column("site with")
-    for heading in ("instructions per request", "added", "ratio", "by chance", "PSS, MiB", "added"):
+    headings = (
+        "instructions per request",
+        "added",
+        "ratio",
+        "by chance",
+        "PSS, MiB",
+        "added",
+        "L1 misses",
+        "L2 misses",
+    )
+    for heading in headings:
         made.add_column(heading, justify="right")
     for case, counted in measured.items():
         for arm, one in counted.items():
-            made.add_row(str(case), arm, *_cells(one, counted[BARE.name]), end_section=arm == [*counted][-1])
+            cells = [*_cells(one, counted[BARE.name]), *_misses(one, counted[BARE.name])]
+            made.add_row(str(case), arm, *cells, end_section=arm == [*counted][-1])
     return made
 
 
 def _cells(one: Counted, bare: Counted) -> list[str]:
     count, memory = median(one.instructions), median(one.memory) / MIB
     spread = f"({min(one.instructions):,.0f} to {max(one.instructions):,.0f})"
-    cells = [f"{count:,.0f} {spread}", "", "1", f"{median(one.chance):,.0f}", f"{memory:.2f}", ""]
+    chance = median(window.chance for window in one.windows)
+    cells = [f"{count:,.0f} {spread}", "", "1", f"{chance:,.0f}", f"{memory:.2f}", ""]
     if one is not bare:
         cells[1] = f"{_added(one, bare):,.0f}"
         cells[2] = f"{count / median(bare.instructions):.4f}"
         cells[5] = f"{memory - median(bare.memory) / MIB:+.2f}"
+    return cells
+
+
+def _misses(one: Counted, bare: Counted) -> list[str]:
+    """Of the first cache and of the second, per request."""
+    cells = []
+    for name in ("first_misses", "second_misses"):
+        count, without = (median(getattr(window, name) for window in each.windows) for each in (one, bare))
+        cells.append(f"{count:,.0f} ({count / without:.3f}×)" if without else "")
     return cells
 
 
@@ -342,11 +390,22 @@ def main() -> int:
     arms = (BARE, OURS, *(THEIRS if instrumentation.installed() and not arguments.ours else ()))
     console = Console()
     if not console.is_terminal:
-        console.width = 140
+        console.width = 180
     with watching("instructions") as watch:
-        measured = measure(arms, cases, watch, arguments.boots)
+        measured = measure(arms, cases, watch, arguments.boots, _caches() if arguments.caches else ())
     console.print(table(measured, arguments.goal))
     return 1 if _missed(measured, arguments.goal) else 0
+
+
+def _caches() -> tuple[str, ...]:
+    """Options for the first two caches of this CPU. Its last one is shared, and misses hardly anything."""
+    options = ["--cache-sim=yes"]
+    for folder in sorted(CPU_CACHES.glob("index*")):
+        level, kind, size, ways, line = ((folder / name).read_text().strip() for name in CACHE_FILES)
+        option = {("1", "Instruction"): "I1", ("1", "Data"): "D1", ("2", "Unified"): "LL"}.get((level, kind))
+        if option:
+            options.append(f"--{option}={int(size.removesuffix('K')) * 1024},{ways},{line}")
+    return tuple(options)
 
 
 def _arguments() -> argparse.Namespace:
@@ -359,6 +418,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--ours", action="store_true", help="leave django-prometheus out")
     parser.add_argument("--boots", type=int, default=BOOTS, metavar="N", help="(default: %(default)s)")
     parser.add_argument("--kept", action="store_true", help="leave out the site that closes its connections")
+    parser.add_argument("--caches", action="store_true", help="simulate the caches too, in twice the time")
     return parser.parse_args()
 
 

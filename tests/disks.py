@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def full_disk() -> Iterator[None]:
-    """Files may not grow beyond 4 KiB in this process.
+def full_disk(room: int = 4096) -> Iterator[None]:
+    """Files may not grow beyond so many bytes in this process.
 
     For no longer than it takes: pytest's own output may go to a file.
     """
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
     try:
         yield
     finally:

@@ -17,7 +17,7 @@ from loadlab.model.aftermath import (
     Lesson,
     Promise,
     Range,
-    WayFailed,
+    WayAftermath,
     finite,
 )
 from loadlab.model.course import SLICE_SECONDS
@@ -175,7 +175,19 @@ def _promise(trial: Trial, bound: Bound | None) -> Promise | None:
         return Promise(bound=bound, allowed=0, counted=max(0, course.failed_since - _unopened(trial)))
     if course.open_then is None:
         return None
-    return Promise(bound=bound, allowed=course.open_then, counted=max(0, course.failed - _unopened(trial)))
+    ended = _ended(trial.case, course.open_then)
+    return Promise(bound=bound, allowed=ended, counted=max(0, course.failed - _unopened(trial)))
+
+
+def _ended(case: Case, connections: int) -> int:
+    """How many of so many connections the case's fault ends; all where another loadlab's parameters say nothing."""
+    fault = case.fault
+    if fault is None or fault.name not in FAULTS:
+        return connections
+    try:
+        return FAULTS[fault.name](**fault.config.parameters).ends_of(connections)
+    except (TypeError, ValueError, OverflowError):
+        return connections
 
 
 def _unopened(trial: Trial) -> int:
@@ -197,15 +209,29 @@ def _lesson(fault: PlannedFault, of_cases: Sequence[CaseAftermath]) -> FaultLess
     )
 
 
-def _ways(of_cases: Sequence[CaseAftermath]) -> Iterator[WayFailed]:
-    counts: dict[tuple[Way, str], list[int]] = {}
+def _ways(of_cases: Sequence[CaseAftermath]) -> Iterator[WayAftermath]:
+    trials: dict[tuple[Way, str], list[Aftermath]] = {}
     for one in of_cases:
         way = _way(one.case)
         name = one.case.strategy.name if way == "other" else ""
-        counts.setdefault((way, name), []).extend(trial.failed for trial in one.trials)
-    for (way, name), failed in counts.items():
-        if failed:
-            yield WayFailed(way=way, strategy=name, low=min(failed), high=max(failed))
+        trials.setdefault((way, name), []).extend(one.trials)
+    for (way, name), found in trials.items():
+        if found:
+            yield _of_way(way, name, found)
+
+
+def _of_way(way: Way, strategy: str, trials: Sequence[Aftermath]) -> WayAftermath:
+    failed = [one.failed for one in trials]
+    back = [one.back_seconds for one in trials if one.back_seconds is not None]
+    return WayAftermath(
+        way=way,
+        strategy=strategy,
+        low=min(failed),
+        high=max(failed),
+        left=sum(seconds > 0 for seconds in back),
+        told=len(back),
+        back_seconds=median(back) if back else None,
+    )
 
 
 def _way(case: Case) -> Way:
@@ -227,13 +253,12 @@ def _checks_spare(of_cases: Sequence[CaseAftermath]) -> bool:
     return bool(failing) and all(HALF * unchecked >= checked for unchecked, checked in failing)
 
 
-def _told(ways: Sequence[WayFailed], trials: Sequence[Aftermath], *, checks_spare: bool) -> Lesson:
+def _told(ways: Sequence[WayAftermath], trials: Sequence[Aftermath], *, checks_spare: bool) -> Lesson:
     if not trials:
         return Lesson.UNMEASURED
     failed = {one.way: one.high > 0 for one in ways}
     if not any(failed.values()):
-        left = any(one.back in (Back.BACK, Back.NOT_BACK) for one in trials)
-        return Lesson.SLOWER if left else Lesson.NOTHING
+        return Lesson.SLOWER if any(one.slowed for one in ways) else Lesson.NOTHING
     if checks_spare:
         return Lesson.CHECKS_SPARE
     if failed.get("closing") and failed.get("keeping") is False:

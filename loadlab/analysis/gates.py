@@ -212,7 +212,7 @@ def _estimated(one: Question, family: int) -> GateResult:
         trials=evidence.size,
     )
     if result.value is None:
-        return replace(result, doubt=Doubt.NOT_MEASURED)
+        return replace(result, doubt=Doubt.VALUE_UNKNOWN if evidence.size else Doubt.NOT_MEASURED)
     if not gate.meets(bad):
         return replace(result, outcome=GateOutcome.FAIL)
     if gate.meets(good):

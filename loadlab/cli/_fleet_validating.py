@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from loadlab.cli._files import write
+from loadlab.cli._files import make_folder, write
 from loadlab.cli._progress import display
 from loadlab.cli._screen import Screen
 from loadlab.errors import EnvironmentFaultError, GateError, StoppedError, UsageError
@@ -27,6 +27,7 @@ from loadlab.report import numbers
 from loadlab.report.fleet_validation import FIGURES, fleet_validation_page, verdict
 from loadlab.report.labels import short
 from loadlab.store.layout import LOGS
+from loadlab.system.ending import reader_may_go
 from loadlab.system.processes import Register
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def _amount(drawn: Sequence[Configuration], arguments: argparse.Namespace) -> st
 
 def _validated(drawn: Sequence[Configuration], folder: Path, arguments: argparse.Namespace) -> Validation:
     servers = sorted({one.server.name for one in drawn})
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder, ELSEWHERE)
     applications = _calibrated(servers, folder, arguments)
     with _lanes(folder, arguments) as running:
         if not arguments.calibration:
@@ -191,9 +192,10 @@ def _published(validation: Validation, arguments: argparse.Namespace) -> int:
     if not trials:
         raise EnvironmentFaultError("No trial was measured; the logs of the lanes tell why.")
     found = share(trials)
-    for name in JUDGED:
-        print(f"{FIGURES[name]:>10}: near enough in {found.near[name]} of {found.trials} trials")
-    print(f"{'all five':>10}: near enough in {found.together} of {found.trials} trials")
+    with reader_may_go():
+        for name in JUDGED:
+            print(f"{FIGURES[name]:>10}: near enough in {found.near[name]} of {found.trials} trials")
+        print(f"{'all five':>10}: near enough in {found.together} of {found.trials} trials")
     if found.trials >= GATED and not found.enough:
         raise GateError(verdict(trials))
     print(verdict(trials))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from loadlab.errors import UsageError
+from loadlab.model.paths import expanded
 from loadlab.model.spelling import did_you_mean
 from loadlab.system.packaged import packaged
 
@@ -135,12 +136,16 @@ def read_experiment(path: Path | None, only: Sequence[str], arguments: argparse.
     """
     from loadlab.model.plan import DEFAULT_PLAN
     from loadlab.plan.experiment import read_plan
+    from loadlab.plan.gates import gates_on
 
     text, source = (DEFAULT_PLAN, "the default plan") if path is None else (_text(_found(path)), str(path))
     options = {} if arguments is None else _plan_options(arguments)
     if options:
         text = _with_options(text, source, options, default=path is None)
-    return read_plan(text, source, only)
+    experiment = read_plan(text, source, only)
+    if only and arguments is not None and arguments.gate:
+        gates_on(experiment.plan, arguments.gate, experiment.cases)  # a gate of this very command is to be asked
+    return experiment
 
 
 def changes_plan(arguments: argparse.Namespace) -> bool:
@@ -251,7 +256,7 @@ def _pinned(against: dict[str, Any], folder: Path) -> dict[str, Any]:
 
     said = against.get("revision", "")
     if said.startswith((".", "~", "/")):
-        return {**_without(against, "revision"), "folder": str(Path(said).expanduser().resolve())}
+        return {**_without(against, "revision"), "folder": str(expanded(said).resolve())}
     try:
         return {"name": said, **against, "revision": commit_of(folder, said)} if said else against
     except UsageError:
@@ -272,10 +277,10 @@ def _with_options(text: str, source: str, said: dict[str, Any], *, default: bool
     tables = {name: {**plan.get(name, {}), **said.get(name, {})} for name in TABLES}
     tables["gates"] = _both(plan.get("gates", {}), said.get("gates", {}))
     project, target = tables["project"], tables["target"]
-    if project and "settings" not in project and (known := settings_of(Path(project.get("folder", "")))):
+    if project and "settings" not in project and (known := settings_of(expanded(project.get("folder", "")))):
         project["settings"] = known
     if tables["against"] and project:
-        tables["against"] = _pinned(tables["against"], Path(project.get("folder", ".")).expanduser())
+        tables["against"] = _pinned(tables["against"], expanded(project.get("folder", ".")))
     if (project or target) and default:
         plan["warmup_seconds"] = WARMUP_SECONDS
     if target and default:

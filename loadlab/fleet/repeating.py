@@ -15,6 +15,7 @@ import numpy as np
 
 from loadlab.errors import EnvironmentFaultError
 from loadlab.fleet.engine.simulate import engine_for, simulate
+from loadlab.system.signals import undisturbed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -79,7 +80,7 @@ def _in_processes(simulation: SimulationInputs, seed: int, count: int, cores: in
             work = (sender, simulation, seed, range(first, count, cores))
             process = context.Process(target=_simulate, args=work, daemon=True)
             stack.callback(_end, process)
-            with _without_interrupts():
+            with undisturbed(), _without_interrupts():
                 process.start()
             sender.close()
             waiting.append(receiver)
@@ -113,7 +114,7 @@ def _without_interrupts() -> Iterator[None]:
 
 
 def _end(process: BaseProcess) -> None:
-    """At once, as it holds nothing that needs an orderly end; one that was interrupted while it began has no pid."""
+    """At once, as it holds nothing that needs an orderly end; one that has not begun has no pid."""
     if process.pid is not None:
         process.kill()
         process.join()

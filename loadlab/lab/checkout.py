@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import UsageError
+from loadlab.system.short_programs import run_program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -56,7 +56,7 @@ def commit_of(folder: Path, revision: str) -> str:
     repository_of(folder)
     failure = (
         f"The repository of {folder} has no revision {revision!r}; git fetch gets those of a remote (in CI, check out"
-        f" with the whole history: fetch-depth: 0){_as_folder(revision)}"
+        f" with the whole history: fetch-depth: 0 in GitHub Actions, GIT_DEPTH: 0 in GitLab){_as_folder(revision)}"
     )
     name = f"{revision}^{{commit}}"
     return _git(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", name, failure=failure)
@@ -155,10 +155,10 @@ def _git(folder: Path, *command: str, failure: str, index: Path | None = None) -
         environment["GIT_INDEX_FILE"] = str(index)
     try:
         argv = ["git", "-C", str(folder), *command]
-        done = subprocess.run(argv, env=environment, capture_output=True, check=True, stdin=subprocess.DEVNULL)
+        done = run_program(argv, environment=environment)
     except FileNotFoundError as error:
         raise UsageError("git is not installed. Install it, or name another folder in place of a revision.") from error
-    except subprocess.CalledProcessError as error:
-        said = os.fsdecode(error.stderr).strip()
-        raise UsageError(f"{failure}{f' ({said})' if said else ''}.") from error
-    return os.fsdecode(done.stdout).strip("\n")
+    if done.returncode:
+        said = done.stderr.strip()
+        raise UsageError(f"{failure}{f' ({said})' if said else ''}.")
+    return done.stdout.strip("\n")

@@ -6,7 +6,6 @@ import gc
 import importlib.metadata
 import os
 import platform
-import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -29,6 +28,7 @@ from loadlab.plan.scenarios import locustfile
 from loadlab.services.pgbouncer import pgbouncer_version
 from loadlab.system.ports import is_loopback
 from loadlab.system.processes import inherited
+from loadlab.system.short_programs import run_program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -135,15 +135,17 @@ def _loadlab() -> dict[str, Scalar]:
         "executable": sys.implementation.name,
     }
     repository = Path(__file__).resolve().parents[2]
-    with suppress(OSError, subprocess.CalledProcessError):
+    with suppress(OSError):
         commit, status = _git(repository, "rev-parse", "HEAD"), _git(repository, "status", "--porcelain")
-        facts |= {"commit": commit, "dirty": bool(status)}
+        if commit is not None and status is not None:
+            facts |= {"commit": commit, "dirty": bool(status)}
     return facts
 
 
-def _git(repository: Path, *command: str) -> str:
-    argv = ["git", "-C", str(repository), *command]
-    return subprocess.run(argv, env=inherited(), capture_output=True, text=True, check=True).stdout.strip()
+def _git(repository: Path, *command: str) -> str | None:
+    """What a command of git's says; None where it fails."""
+    done = run_program(["git", "-C", str(repository), *command], environment=inherited())
+    return None if done.returncode else done.stdout.strip()
 
 
 def _machine() -> dict[str, Scalar]:

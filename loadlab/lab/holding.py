@@ -7,8 +7,6 @@ they share is divided among all of them.
 from __future__ import annotations
 
 import json
-import select
-import subprocess
 import sys
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -42,6 +40,7 @@ if TYPE_CHECKING:
     from loadlab.model.config import Config
     from loadlab.model.holding import IdleKind
     from loadlab.services.database import Database
+    from loadlab.system.processes import Program
 
 ROUNDS: Final = 8  # enough for an interval
 OPENS: Final = 40  # of a round: the kernel tells a whole tree's CPU to a hundredth of a second
@@ -107,9 +106,8 @@ class _Held:
 class _Client:
     """The project's process that opens connections as it is told."""
 
-    def __init__(self, process: subprocess.Popen[str], log: str) -> None:
-        self._process = process
-        self._log = log
+    def __init__(self, program: Program) -> None:
+        self._program = program
 
     def open(self, count: int) -> list[float]:
         found: list[float] = self._answer("open", count)
@@ -121,17 +119,15 @@ class _Client:
         return _Held(pids=tuple(found["pids"]), grown_bytes=grown, grown_files=files)
 
     def _answer(self, command: str, count: int) -> Any:  # noqa: ANN401  any JSON
-        process = self._process
-        if process.stdin is None or process.stdout is None:
+        pipe = self._program.popen.stdin
+        if pipe is None:
             raise TypeError("the client was started without pipes")
         try:
-            process.stdin.write(f"{command} {count}\n")
-            process.stdin.flush()
-            ready, _, _ = select.select([process.stdout], [], [], ANSWER_SECONDS)
-            line = process.stdout.readline() if ready else ""
-            return json.loads(line)
+            pipe.write(f"{command} {count}\n".encode())
+            pipe.flush()
+            return json.loads(self._program.hear(ANSWER_SECONDS))
         except (OSError, ValueError) as error:
-            raise EnvironmentFaultError(f"The project did not connect; see {self._log}.") from error
+            raise EnvironmentFaultError(f"The project did not connect; see {self._program.log}.") from error
 
 
 @contextmanager
@@ -139,7 +135,7 @@ def _client(lab: Lab, case: Case) -> Iterator[_Client]:
     """The project's settings under unlimited age, in a process that serves nothing."""
     log = lab.logs / "holding.log"
     context = FaultContext(database=lab.database, register=lab.register, log=log)
-    with routed(_unlimited(), [], context) as route, log.open("w") as words:
+    with routed(_unlimited(), [], context) as route:
         setup = ServerSetup(
             server=case.server,
             strategy=_unlimited(),
@@ -148,20 +144,16 @@ def _client(lab: Lab, case: Case) -> Iterator[_Client]:
             project=lab.project,
             instrumented=False,
         )
-        process = subprocess.Popen(
-            [lab.project.python, "-m", "loadlab.settings_override.holding"],
-            env=dict(setup.environment("")),
-            cwd=lab.project.folder,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=words,
-            text=True,
+        argv = [lab.project.python, "-m", "loadlab.settings_override.holding"]
+        environment = setup.environment("")
+        program = lab.register.start(
+            "The client", argv, log=log, environment=environment, pipes=True, folder=lab.project.folder
         )
         try:
-            yield _Client(process, str(log))
+            yield _Client(program)
         finally:
-            process.kill()
-            process.communicate()
+            program.kill()
+            program.close_pipes()
 
 
 def _unlimited() -> Config:

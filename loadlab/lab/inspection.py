@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from subprocess import TimeoutExpired
 from typing import TYPE_CHECKING, Final
 
 import loadlab
@@ -18,9 +18,11 @@ from loadlab.lab.tracebacks import own_words
 from loadlab.lab.versions import target_packages
 from loadlab.model.text import redacted
 from loadlab.settings_override.configuration import NEEDS_DATABASE
+from loadlab.system.short_programs import run_program
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from subprocess import CompletedProcess
 
     from loadlab.lab.project import Project
 
@@ -127,7 +129,7 @@ def _look(draft: Project, scratch: Path, kinds: Sequence[str], *, connecting: st
             return None
         failed = done.returncode != 0
         said = done.stderr
-    except subprocess.TimeoutExpired:
+    except TimeoutExpired:
         failed = True
     try:
         # One line for what was found, and a second one once the applications have been loaded.
@@ -168,17 +170,9 @@ def _dots(version: Sequence[int]) -> str:
 
 def run_python(
     project: Project, arguments: Sequence[str], environment: Mapping[str, str], limit: float | None = None
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [project.python, *arguments],
-        env=dict(environment),
-        cwd=project.folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        stdin=subprocess.DEVNULL,
-        timeout=limit,
-    )
+) -> CompletedProcess[str]:
+    argv = [project.python, *arguments]
+    return run_program(argv, environment=environment, limit=limit, cwd=project.folder)
 
 
 def _not_loaded(draft: Project, stderr: str) -> str:

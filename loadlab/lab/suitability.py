@@ -266,7 +266,7 @@ def require_alone(judge: PostgreSQL, name: str) -> None:
         raise EnvironmentFaultError(
             f"Others are connected to the database {name}: {_named(others)}. PostgreSQL would count their"
             " connections with the target's. Stop them first (a development server, a worker, a psql), or name"
-            " another database with --dsn."
+            " another database with --dsn. If they are of a pooler, have --dsn lead to PostgreSQL itself."
         )
 
 

@@ -9,7 +9,16 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from loadlab.leak_causes.base import LeakCause, abandoned, openers, ours, share
+from loadlab.leak_causes.base import (
+    LeakCause,
+    abandoned,
+    closes_at_end,
+    more_than_spare,
+    opened_by,
+    openers,
+    ours,
+    share,
+)
 from loadlab.model.holders import Holder
 from loadlab.model.open_connections import NamedCause
 from loadlab.model.text import listed, plural
@@ -58,7 +67,7 @@ def verdict(listing: Listing) -> str:
     causes = named(listing)
     lines = [_line(cause) for cause in causes]
     rest = replace(listing, connections=without(listing.connections, _all(causes)))
-    lines += filter(None, (_waiting(listing, rest), _unknown(listing, rest)))
+    lines += filter(None, (_waiting(listing, rest), _other_settings(rest), _unknown(listing, rest)))
     if not lines:
         lines.append(_healthy(listing))
     if not listing.asked:
@@ -83,6 +92,17 @@ def _waiting(listing: Listing, rest: Listing) -> str:
         return ""
     said = share(listing, waiting, one="belongs to a thread that has ended", more="belong to threads that have ended")
     return f"{said}, and {'closes' if len(waiting) == 1 else 'close'} when Python collects garbage."
+
+
+def _other_settings(rest: Listing) -> str:
+    """Of leaked connections that Django would have closed at the end of requests, by the settings as read here."""
+    of_requests = (one for one in abandoned(rest) if opened_by(one, "request", "message") and not one.lent)
+    if not more_than_spare(one for one in of_requests if closes_at_end(rest, one)):
+        return ""
+    return (
+        "CONN_MAX_AGE is 0 in the settings as they were read here, and Django would have closed them when their"
+        " requests ended: if the site runs in another environment, list them there, or on the site's own page."
+    )
 
 
 def _unknown(listing: Listing, rest: Listing) -> str:

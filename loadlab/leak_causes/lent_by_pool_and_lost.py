@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from loadlab.leak_causes.base import LeakCause, share, them
+from loadlab.leak_causes.base import ADD_FIX, LeakCause, share, them
 from loadlab.model.holders import Holder
 
 if TYPE_CHECKING:
@@ -30,4 +30,4 @@ class LentByPoolAndLost(LeakCause):
         return f"{said}: the pool waits for {them(found)}, and lends fewer"
 
     def fix(self, listing: Listing, found: Connections) -> str:  # noqa: ARG002
-        return "end such a thread with connections.close_all(), or use loadlab's fix close_on_thread_exit"
+        return f"end such a thread with connections.close_all(), or {ADD_FIX}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from loadlab.leak_causes.base import (
+    ADD_FIX,
     CLIENTS_THREAD,
     MAIN_THREAD,
     OWN_THREAD,
@@ -51,7 +52,7 @@ class PerRequestThreads(LeakCause):
     def fix(self, listing: Listing, found: Connections) -> str:
         servers = " and ".join(dict.fromkeys(filter(None, map(_server, found))))
         kept = kept_for(listing, found) or "CONN_MAX_AGE above 0"
-        return f"{kept} under {servers}: set it to 0, or use Django's pool or loadlab's fix close_on_thread_exit"
+        return f"{kept} under {servers}: set it to 0, or use Django's pool, or {ADD_FIX}"
 
 
 def _server(connection: OpenConnection) -> str:

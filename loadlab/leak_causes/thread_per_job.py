@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from loadlab.leak_causes.base import (
+    ADD_FIX,
     CLIENTS_THREAD,
     MAIN_THREAD,
     OWN_THREAD,
@@ -45,7 +46,7 @@ class ThreadPerJob(LeakCause):
     def fix(self, listing: Listing, found: Connections) -> str:  # noqa: ARG002
         return (
             "Django closes no connection there: call connections.close_all() at the end of the thread's function, or"
-            " use loadlab's fix close_on_thread_exit"
+            f" {ADD_FIX}"
         )
 
 

@@ -57,9 +57,28 @@ def joined(before: Listing, after: Listing, asked: Sequence[DatabaseReading]) ->
         after,
         connections=worst_first([*ours, *others]),
         asked=bool(asked),
-        limit=min((one.sessions.limit for one in asked), default=None),
-        notes=(*after.notes, *(note for join in joins for note in join.notes())),
+        limit=asked[0].sessions.limit if len(_by_server(asked)) == 1 else None,
+        notes=(*after.notes, *_limits(asked), *(note for join in joins for note in join.notes())),
     )
+
+
+def _by_server(asked: Sequence[DatabaseReading]) -> dict[float, list[DatabaseReading]]:
+    servers: dict[float, list[DatabaseReading]] = {}
+    for one in asked:
+        servers.setdefault(one.sessions.server, []).append(one)
+    return servers
+
+
+def _limits(asked: Sequence[DatabaseReading]) -> Iterator[str]:
+    """What each of several servers accepts: no one limit is that of all connections."""
+    servers = _by_server(asked)
+    for readings in servers.values() if len(servers) > 1 else ():
+        aliases = listed([alias for one in readings for alias in one.aliases or ()])
+        count = sum(len(one.sessions.backends) for one in readings)
+        yield (
+            f"The server of {aliases} accepts {readings[0].sessions.limit:,} sessions in all, and has {count:,} in the"
+            " databases that were asked."
+        )
 
 
 class _Join:
@@ -77,6 +96,8 @@ class _Join:
         self._pooled = [alias for alias in self._numbers if self._is_pooled(alias)]
         found = {alias: self._found(rows) for alias, rows in self._rows.items() if alias not in self._pooled}
         self._found_of = {alias: one for alias, one in found.items() if self._is_here(alias, one)}
+        self._partly = self._partly_here(found)
+        self._found_of |= self._partly
         self._strange = [alias for alias in found if alias not in self._found_of]
         earlier = [one for alias in self._found_of for _, one in _rows_of(alias, before)]
         closed = {backend.pid for one in earlier if (backend := self._session_of(one, asked.before)) is not None}
@@ -122,9 +143,26 @@ class _Join:
             return True
         if not found or len(self._rows) == 1:
             return bool(found)
-        rows = dict(self._rows[alias])
-        near = (_older_by(backend, rows[n], -self._asked.after) for n, backend in found.items())
-        return 2 * sum(older < CONNECT_SECONDS for older in near) >= len(rows)
+        return 2 * len(self._as_old(alias, found)) >= self._numbered(alias)
+
+    def _numbered(self, alias: str) -> int:
+        """How many of its connections have a number: processes of an earlier loadlab note none."""
+        return sum(bool(one.backend) for _, one in self._rows[alias])
+
+    def _as_old(self, alias: str, found: dict[int, Backend]) -> dict[int, Backend]:
+        """Those whose session began when the connection did."""
+        rows, since = dict(self._rows[alias]), -self._asked.after
+        return {n: backend for n, backend in found.items() if _older_by(backend, rows[n], since) < CONNECT_SECONDS}
+
+    def _partly_here(self, found: dict[str, dict[int, Backend]]) -> dict[str, dict[int, Backend]]:
+        """Aliases of which the database has few connections, as when it has ended the others or was restarted.
+
+        Their sessions are ours, unless ages speak against it, or another alias has them.
+        """
+        taken = {backend.pid for one in self._found_of.values() for backend in one.values()}
+        rest = {alias: self._as_old(alias, one) for alias, one in found.items() if alias not in self._found_of}
+        few = {alias: {n: one for n, one in old.items() if one.pid not in taken} for alias, old in rest.items()}
+        return {alias: one for alias, one in few.items() if one}
 
     def sessions(self) -> Iterator[tuple[int, Session]]:
         """What the database says of each connection that is in its count, or was."""
@@ -134,6 +172,8 @@ class _Join:
 
     def _gone(self, alias: str) -> list[int]:
         """Those that the database has ended: they were open when it was asked, and it has no such session."""
+        if alias in self._partly:
+            return []
         found, since = self._found_of[alias], self._asked.after + SLACK_SECONDS
         return [
             number
@@ -174,10 +214,17 @@ class _Join:
                 f" Which of the {len(seen.backends)} sessions of database {seen.database} serve this project cannot be"
                 " told, nor which are not ours."
             )
+        so = "" if self._found_of else "; so no session is called not ours"
         for alias in self._strange:
             yield (
                 f"{alias}: none of its connections is among the sessions of database {seen.database}. A pooler may be"
-                " in between, or another database was asked; so no session is called not ours."
+                f" in between, or another database was asked{so}."
+            )
+        for alias, few in self._partly.items():
+            are = "is" if len(few) == 1 else "are"
+            yield (
+                f"{alias}: {len(few)} of its {self._numbered(alias)} connections {are} among the sessions of database"
+                f" {seen.database}. The database has ended the others, or they lead to another one."
             )
         if self._strangers() and self._silent:
             yield (

@@ -43,7 +43,7 @@ def _limit(listing: Listing) -> Iterator[str]:
     if listing.limit is not None:
         yield (
             f"The database accepts {listing.limit:,} sessions in all, of every database and program;"
-            f" {len(listing.connections):,} are listed here."
+            f" {len(listing.connections):,} {'is' if len(listing.connections) == 1 else 'are'} listed here."
         )
 
 

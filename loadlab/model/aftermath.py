@@ -111,8 +111,8 @@ class Lesson(StrEnum):
     """What matters most of a fault over all server modes and strategies."""
 
     UNMEASURED = "unmeasured"
-    NOTHING = "nothing"  # no request failed, and throughput never left the noise
-    SLOWER = "slower"  # no request failed
+    NOTHING = "nothing"  # no request failed, and throughput stayed within the noise
+    SLOWER = "slower"  # no request failed, and some way to handle connections was slowed
     CHECKS_SPARE = "checks_spare"  # where connections are kept, at most half as many fail with health checks
     KEEPING_SPARES = "keeping_spares"  # who closes after each request fails, and who keeps does not
     KEEPING_FAILS = "keeping_fails"  # who keeps fails, and who closes after each request does not
@@ -124,16 +124,26 @@ Way = Literal["closing", "keeping", "checking", "other"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class WayFailed:
-    """The fewest and the most requests that failed in a trial with one way to handle connections.
+class WayAftermath:
+    """What a fault did with one way to handle connections: `low` to `high` requests failed in a trial.
 
-    `strategy` is the name of a strategy other than CONN_MAX_AGE, and empty otherwise.
+    Throughput left the noise in `left` of `told` trials, and was back after `back_seconds`, the median of these:
+    infinite where it was not within the trial, None where no trial tells. `strategy` is the name of a strategy other
+    than CONN_MAX_AGE, and empty otherwise.
     """
 
     way: Way
     low: int
     high: int
     strategy: str = ""
+    left: int = 0
+    told: int = 0
+    back_seconds: float | None = None
+
+    @property
+    def slowed(self) -> bool:
+        """Whether throughput fell in more than half of the trials: in one of a few it also falls by chance."""
+        return 2 * self.left > self.told
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -145,7 +155,7 @@ class FaultLesson:
 
     fault: PlannedFault
     lesson: Lesson
-    ways: tuple[WayFailed, ...]
+    ways: tuple[WayAftermath, ...]
     trials: int
     not_back: int
     back_seconds: float | None

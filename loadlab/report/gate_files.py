@@ -89,12 +89,10 @@ def summary(lines: Sequence[GateLine], title: str) -> str:
     """Markdown for the page of a job: the outcome first, then every gate that does not pass, then all of them."""
     if not lines:
         return f"### {escape(title)}\n\n{NOTHING}\n"
-    first = max(
-        (one.result.outcome for one in lines), key=[GateOutcome.PASS, GateOutcome.UNDECIDED, GateOutcome.FAIL].index
-    )
+    first = max(map(_meaning, lines), key=[GateOutcome.PASS, GateOutcome.UNDECIDED, GateOutcome.FAIL].index)
     parts = [f"### {SIGNS[first]} {escape(title)}: {headline([one.result for one in lines])}"]
     wanting = list(filter(_wanting, lines))
-    parts += ["\n".join(f"- {SIGNS[one.result.outcome]} {escape(one.sentence)}" for one in wanting)] if wanting else []
+    parts += ["\n".join(f"- {SIGNS[_meaning(one)]} {escape(one.sentence)}" for one in wanting)] if wanting else []
     parts += ["<details><summary>All gates</summary>", table(table_of(list(lines))), "</details>"]
     return numbers.writable(printable("\n\n".join(parts))) + "\n"
 
@@ -102,6 +100,11 @@ def summary(lines: Sequence[GateLine], title: str) -> str:
 def github(lines: Sequence[GateLine]) -> str:
     """GitHub's workflow commands, a line for each gate that does not pass."""
     return "\n".join(map(_annotation, filter(_wanting, lines)))
+
+
+def _meaning(one: GateLine) -> GateOutcome:
+    """What it means for the build, which also fails where what is undecided is to fail it."""
+    return GateOutcome.FAIL if one.fails else one.result.outcome
 
 
 def _wanting(one: GateLine) -> bool:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from loadlab.model.comparison import Comparison, Judgement
     from loadlab.model.findings import Estimate, Place, Recommendation
+    from loadlab.model.gates import GateOutcome
 
 MISSING: Final = "–"
 LEAK: Final = "LEAK"
@@ -37,6 +38,7 @@ NOT_JUDGED: Final = "not judged"
 DECIDED_BY_COUNTS: Final = "decided by counts"
 TOO_FEW: Final = "too few blocks for an interval"
 SIGNS: Mapping[Judgement, str] = {"better": "▲", "worse": "▼", "equivalent": "≈", "inconclusive": "?"}
+OUTCOME_SIGNS: Mapping[GateOutcome | str, str] = {"pass": "✓", "fail": "✗", "undecided": "?"}
 PLACES: Mapping[Place, str] = {
     "recommended": "recommended",
     "runner_up": "runner-up",

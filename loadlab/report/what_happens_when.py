@@ -54,9 +54,9 @@ def what_happens_when_page(findings: Findings, missing: Sequence[str] = ()) -> s
 
 
 def _lessons(section: AftermathSection) -> Iterator[str]:
-    """What to know, in a sentence for each fault."""
-    yield "## In one sentence each"
-    yield "\n".join(f"- {escape(lesson)}" for lesson in section.lessons)
+    """What to know of each fault."""
+    yield "## In short"
+    yield "\n".join(f"- **{escape(fault)}**: {escape(told)}" for fault, told in section.lessons)
 
 
 def _tables(findings: Findings, section: AftermathSection) -> Iterator[str]:

@@ -9,18 +9,19 @@ from __future__ import annotations
 import hashlib
 import secrets
 import shutil
-import subprocess
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import EnvironmentFaultError
 from loadlab.services.secret_files import write_secret
 from loadlab.system.processes import inherited, unprivileged
+from loadlab.system.short_programs import run_program
 from loadlab.system.state_folder import state_directory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+    from subprocess import CompletedProcess
 
 SUPERUSER: Final = "postgres"
 SHOWN: Final = 12  # digits of a digest
@@ -94,9 +95,6 @@ def _password_set(binaries: Path, data: Path, password: str) -> bool:
     return done.returncode == 0 and "ERROR" not in done.stderr
 
 
-def _run(argv: Sequence[str], said: str = "") -> subprocess.CompletedProcess[str]:
+def _run(argv: Sequence[str], said: str = "") -> CompletedProcess[str]:
     """As the user that PostgreSQL runs as."""
-    done: subprocess.CompletedProcess[str] = subprocess.run(  # type: ignore[call-overload]
-        argv, input=said, env=inherited(), capture_output=True, text=True, check=False, **unprivileged()
-    )
-    return done
+    return run_program(argv, environment=inherited(), said=said, **unprivileged())

@@ -8,16 +8,17 @@ more dependency for all users, and few plans need it.
 from __future__ import annotations
 
 import shutil
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import EnvironmentFaultError
 from loadlab.system.ports import LOOPBACK
 from loadlab.system.processes import inherited, unprivileged
+from loadlab.system.short_programs import run_program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from subprocess import CompletedProcess
 
 INSTALLED: Final = Path("/usr/lib/postgresql")  # where Debian and its kin keep one folder per version
 LIFE_DAYS: Final = 365  # of a certificate; a cluster does not outlive its run
@@ -87,9 +88,9 @@ def _speaks_tls(folder: Path) -> bool:
     return any(columns[0] == "ssl_ciphers" and columns[4] != "none" for columns in settings)
 
 
-def _run(argv: Sequence[str]) -> subprocess.CompletedProcess[str] | None:
+def _run(argv: Sequence[str]) -> CompletedProcess[str] | None:
     """Run a program as PostgreSQL will run; None when that user cannot start it."""
     try:
-        return subprocess.run(argv, env=inherited(), capture_output=True, text=True, check=False, **unprivileged())  # type: ignore[call-overload, no-any-return]
+        return run_program(argv, environment=inherited(), **unprivileged())
     except OSError:
         return None

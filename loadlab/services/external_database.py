@@ -140,12 +140,16 @@ def _connected(name: str, parameters: dict[str, str]) -> Iterator[Connection]:
 
 
 def _local_postmaster(connection: Connection) -> int | None:
-    """The server's pid when it runs on this machine: the parent of the backend that serves us."""
+    """The server's pid when it runs on this machine: the parent of the backend that serves us.
+
+    The backend itself says its number: a pooler in between gives connections other ones, which may be negative.
+    """
     if not is_loopback(connection.info.host):
         return None
-    with suppress(psutil.Error):
-        backend = psutil.Process(connection.info.backend_pid)
-        parent = backend.parent()
+    with suppress(psutil.Error, psycopg2.Error), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        ((pid,),) = cursor.fetchall()
+        parent = psutil.Process(pid).parent()
         if parent is not None and "postgres" in parent.name():
             return parent.pid
     return None

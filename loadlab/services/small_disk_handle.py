@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import signal
-import subprocess
 import sys
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import EnvironmentFaultError
 from loadlab.system.processes import inherited
+from loadlab.system.short_programs import run_program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +61,7 @@ def mountable() -> bool:
     if sys.platform != "linux":
         return False
     argv = [sys.executable, "-m", PROGRAM, "--check"]
-    return not subprocess.run(argv, env=inherited(), capture_output=True, check=False).returncode
+    return not run_program(argv, environment=inherited()).returncode
 
 
 @contextmanager

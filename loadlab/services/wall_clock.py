@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import mmap
 import os
-import subprocess
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from loadlab.errors import EnvironmentFaultError
 from loadlab.system.programs import C_COMPILER
 from loadlab.system.search_path import own_environment
+from loadlab.system.short_programs import run_program
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -90,7 +90,7 @@ def _library(folder: Path) -> Path:
         if compiler is None:
             raise EnvironmentFaultError(f"There is no C compiler. Install it ({C_COMPILER.install}).")
         argv = [str(compiler), "-O2", "-shared", "-fPIC", "-o", str(library), str(SOURCE), "-ldl", "-lpthread"]
-        done = subprocess.run(argv, env=own_environment(), capture_output=True, text=True, check=False)
+        done = run_program(argv, environment=own_environment())
         if done.returncode:
             raise EnvironmentFaultError(f"{compiler} does not compile {SOURCE.name}:\n{done.stderr.strip()}")
     return library

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import TextIO
 
+DENIED: Final = (errno.EACCES, errno.EPERM, errno.EROFS)
 STREAMS: Final = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
 
 
@@ -39,7 +41,7 @@ def ended(command: Callable[[], int]) -> int:
     except BrokenPipeError:
         code = 0
     except OSError as error:
-        code = _told(_as_output_error(error))
+        code = _told(_as_refusal(error))
     _let_go(sys.stdout)
     _let_go(sys.stderr)
     return code
@@ -87,13 +89,19 @@ def _told(error: LabError) -> int:
     return error.exit_code
 
 
-def _as_output_error(error: OSError) -> LabError:
-    """The message for output that cannot be written; any other error is raised again."""
+def _as_refusal(error: OSError) -> LabError:
+    """The message where the system refuses a stream, a file or a folder; any other error is raised again."""
     refused = _let_go(sys.stdout)
-    if refused is None and error.errno not in FULL:
-        raise error
-    what = "Standard output" if refused else error.filename or "Standard output or a file"
-    return EnvironmentFaultError(f"{what} cannot be written: {why_unwritten(error)}.")
+    if refused is not None or error.errno in FULL:
+        what = "Standard output" if refused else error.filename or "Standard output or a file"
+        return EnvironmentFaultError(f"{what} cannot be written: {why_unwritten(error)}.")
+    if error.errno in DENIED and error.filename:
+        return EnvironmentFaultError(
+            f"{error.filename} cannot be used: {error.strerror}. Let this user read and write it."
+        )
+    if error.errno == errno.ENOENT and error.filename is None:  # of tempfile, which has tried to write in each
+        return EnvironmentFaultError(f"{error.strerror}. Make room there, or name another one in TMPDIR.")
+    raise error
 
 
 def _let_go(stream: TextIO) -> OSError | None:

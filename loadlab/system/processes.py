@@ -10,17 +10,17 @@ import selectors
 import shutil
 import signal
 import subprocess
-import threading
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import psutil
 
 from loadlab.errors import EnvironmentFaultError
 from loadlab.model.text import printable, redacted
 from loadlab.system.search_path import own_environment
+from loadlab.system.signals import undisturbed
 from loadlab.system.state_folder import let_in, state_directory
 
 if TYPE_CHECKING:
@@ -28,12 +28,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 UNPRIVILEGED: Final = "nobody"
-STOPPING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)  # the last: one of them, put off
 TERM_WAIT_SECONDS: Final = 1.0
 KILL_WAIT_SECONDS: Final = 30.0
 
 
-def unprivileged() -> dict[str, object]:
+def unprivileged() -> dict[str, Any]:
     """Popen's arguments to run as an ordinary user: nothing to change unless we are root."""
     if os.getuid() != 0:
         return {}
@@ -152,6 +151,17 @@ class Register:
         labs = state_directory() / "labs"
         labs.mkdir(exist_ok=True)
         clear_leftovers(labs)
+        register: Register | None = None
+        try:
+            with undisturbed():
+                register = cls._made(labs)
+            yield register
+        finally:
+            if register is not None:
+                register.close()
+
+    @classmethod
+    def _made(cls, labs: Path) -> Register:
         folder = labs / f"{os.getpid()}-{secrets.token_hex(4)}"
         folder.mkdir()
         for each in (labs, folder):
@@ -161,11 +171,7 @@ class Register:
         fcntl.flock(lock, fcntl.LOCK_EX)
         # Held before it is there: a lab that starts at this moment must not take ours for dead.
         unborn.rename(folder / "lock")
-        register = cls(folder, lock)
-        try:
-            yield register
-        finally:
-            register.close()
+        return cls(folder, lock)
 
     def close(self) -> None:
         for program in reversed(self._started):
@@ -196,7 +202,7 @@ class Register:
             EnvironmentFaultError: the program cannot be started.
         """
         where: dict[str, object] = {"cwd": folder} if privileged else unprivileged()
-        with log.open("ab") as output, _undisturbed():
+        with log.open("ab") as output, undisturbed():
             try:
                 popen = subprocess.Popen(  # type: ignore[call-overload]
                     list(argv),
@@ -218,30 +224,6 @@ class Register:
     def _note(self, pid: int) -> None:
         with suppress(psutil.Error):
             self._noted.write(f"{pid} {psutil.Process(pid).create_time()}\n")
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Let what Python does on a signal wait: it could raise between a program's birth and our taking note of it.
-
-    Not by blocking signals, which the program would inherit. Nor does it inherit that SIGINT is ignored, as it is in a
-    lab that a script runs in the background: some servers are stopped by it. Only the main thread hears of any.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    came: list[int] = []
-    before = {number: signal.getsignal(number) for number in STOPPING}
-    handlers = {number: handler for number, handler in before.items() if callable(handler) or number == signal.SIGINT}
-    for number in handlers:
-        signal.signal(number, lambda number, _: came.append(number))
-    try:
-        yield
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-        for signalled in came:
-            signal.raise_signal(signalled)
 
 
 def clear_leftovers(labs: Path) -> list[int]:

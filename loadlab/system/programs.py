@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from loadlab.system.short_programs import run_program
 
 # Where Debian and Homebrew put servers; no PATH but root's leads there.
 FOLDERS: Final = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin", "/opt/homebrew/bin")
@@ -46,7 +47,7 @@ class SystemProgram:
         if program is None:
             return ""
         argv, path = [str(program), self.version_option], os.environ.get("PATH", "")
-        done = subprocess.run(argv, env={"PATH": path, "LC_ALL": "C"}, capture_output=True, text=True, check=False)
+        done = run_program(argv, environment={"PATH": path, "LC_ALL": "C"})
         said = re.search(rf"{self.title}[ /]v?=?(\d\S*)", done.stdout + done.stderr, re.IGNORECASE)
         return said[1] if said else ""
 

@@ -6,6 +6,7 @@ What `nohup` has told to be ignored stays ignored: a long run goes on when its t
 from __future__ import annotations
 
 import signal
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 STOPPING = {signal.SIGINT: StoppedError, signal.SIGTERM: TerminatedError, signal.SIGHUP: TerminatedError}
 IMPORTING: Final = "<frozen importlib._bootstrap>"
 LATER_SECONDS: Final = 0.002
+DISTURBING: Final = (*STOPPING, signal.SIGALRM)  # the last: one of them, put off
 
 
 @contextmanager
@@ -58,6 +60,30 @@ def stoppable() -> Iterator[None]:
         signal.signal(signal.SIGALRM, alarm)
         for number, handler in before.items() if not came else ():
             signal.signal(number, handler)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Let what Python does on a signal wait: it could raise between a program's birth and our taking note of it.
+
+    Not by blocking signals, which the program would inherit. Nor does it inherit that SIGINT is ignored, as it is in a
+    lab that a script runs in the background: some servers are stopped by it. Only the main thread hears of any.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = {number: signal.getsignal(number) for number in DISTURBING}
+    handlers = {number: handler for number, handler in before.items() if callable(handler) or number == signal.SIGINT}
+    for number in handlers:
+        signal.signal(number, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for signalled in came:
+            signal.raise_signal(signalled)
 
 
 def _stopped(by: signal.Signals) -> StoppedError:

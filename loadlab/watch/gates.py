@@ -37,7 +37,7 @@ def _problems(gate: Gate) -> Iterator[str]:
 
 
 def gates_of_watch(observation: Observation, gates: Sequence[Gate]) -> Gates:
-    """Each gate on each alias that its glob matches; a gate that matches none was not measured."""
+    """Each gate on each alias that its glob matches; one that matches none is undecided."""
     questions = []
     for gate in gates:
         meant = [alias for alias in observation.aliases if fnmatchcase(alias, gate.cases)]
@@ -46,15 +46,14 @@ def gates_of_watch(observation: Observation, gates: Sequence[Gate]) -> Gates:
             for alias in meant
         ]
         if not meant:
-            questions.append(Question(gate=gate, alias=gate.cases, evidence=Counted(None)))
+            questions.append(Question(gate=gate, alias=gate.cases, evidence=Counted(None, Doubt.NO_ALIAS)))
     return Gates(results=decide(questions))
 
 
 def _seen(quantity: str, alias: AliasObservation) -> Counted:
-    if quantity == "leaks" and alias.leak.told == "cannot tell":
-        unused = alias.leak is WatchedLeak.UNUSED
-        return Counted(None, Doubt.NOT_MEASURED if unused else Doubt.LEAK_UNKNOWN)
-    return Counted(FIGURES[quantity](alias))
+    if quantity == "leaks" and alias.leak in DOUBTS:
+        return Counted(None, DOUBTS[alias.leak])
+    return Counted(FIGURES[quantity](alias), Doubt.UNUSED)
 
 
 def _opens_per_request(alias: AliasObservation) -> float | None:
@@ -64,6 +63,12 @@ def _opens_per_request(alias: AliasObservation) -> float | None:
     return alias.opened / uses if uses else None
 
 
+DOUBTS: Final[Mapping[WatchedLeak, Doubt]] = {
+    WatchedLeak.UNUSED: Doubt.UNUSED,
+    WatchedLeak.BEGUN_ANEW: Doubt.BEGUN_ANEW,
+    WatchedLeak.TOO_FEW_OPENED: Doubt.LEAK_UNKNOWN,
+    WatchedLeak.STILL_GROWING: Doubt.STILL_GROWING,
+}
 FIGURES: Final[Mapping[str, Callable[[AliasObservation], float | None]]] = {
     "leaks": lambda alias: float(alias.leak is WatchedLeak.YES),
     "refused": lambda alias: alias.errors.get(REFUSED, 0),

@@ -126,6 +126,18 @@ def test_what_django_promises_is_judged(did: Did, *, checks: bool, max_age: floa
     assert (one.promised, one.broken) == (1, 0 if holds else 1)
 
 
+@every(
+    ("share", "failed", "allowed", "holds"),
+    [(0.5, 1, 1, True), (0.5, 2, 1, False), (0.3, 1, 1, True), (1.0, 2, 2, True), ("half", 2, 2, True)],
+)
+def test_of_a_share_of_connections_as_many_requests_may_fail(
+    share: float | str, *, failed: int, allowed: int, holds: bool
+) -> None:
+    one = kept(Did(failed=failed), under=fault("backend_terminate", share=share))
+    (promise,) = [seen.promise for seen in one.trials if seen.promise]
+    assert (promise.allowed, promise.kept) == (allowed, holds)
+
+
 def test_nothing_is_promised_of_a_fault_without_a_bound_or_of_a_pool() -> None:
     exhausted = kept(Did(failed=9), under=fault("connections_exhausted", seconds=0.5, free=0))
     assert (exhausted.bound, exhausted.promised) == (None, 0)
@@ -185,6 +197,15 @@ def test_a_lesson_has_every_strategy_by_itself_and_the_slowest_return() -> None:
     (found,) = told((KEEPING, Did(failed=2, away=0.3)), (pool, Did(failed=5, away=0.8))).lessons
     assert [(one.way, one.strategy) for one in found.ways] == [("keeping", ""), ("other", "pool")]
     assert (found.back_seconds, found.not_back, found.trials) == (1.0, 0, 2)
+
+
+def test_a_fault_slows_a_strategy_only_in_more_than_half_of_its_trials() -> None:
+    """One trial of a few leaves the noise by chance."""
+    for away, lesson in (([0.5, 0, 0, 0.5], Lesson.NOTHING), ([0.5, 0.5, 0, 0.5], Lesson.SLOWER)):
+        trials = [trial(KEEPING, Did(away=one), block=block) for block, one in enumerate(away, start=1)]
+        controls = [trial(KEEPING.control, block=block) for block in (1, 2)]
+        (found,) = aftermaths([KEEPING.control, KEEPING], [*trials, *controls]).lessons
+        assert (found.lesson, found.ways[0].left, found.ways[0].told) == (lesson, sum(one > 0 for one in away), 4)
 
 
 def test_a_fault_of_which_no_trial_is_complete_teaches_nothing() -> None:

@@ -81,6 +81,11 @@ def test_too_few_trials_leave_an_estimate_undecided() -> None:
     assert (found.outcome, found.doubt) == (GateOutcome.UNDECIDED, Doubt.TOO_FEW_TRIALS)
 
 
+def test_percentiles_of_too_few_requests_leave_a_gate_undecided() -> None:
+    found = over_trials("p95 < 50 ms", nan, nan, nan, nan, nan)
+    assert (found.outcome, found.doubt) == (GateOutcome.UNDECIDED, Doubt.VALUE_UNKNOWN)
+
+
 def test_trials_that_served_nothing_fail_a_latency() -> None:
     assert over_trials("p95 < 50 ms", inf, inf, inf, inf, inf).outcome == "fail"
 
@@ -266,6 +271,13 @@ def test_what_a_fault_did_is_judged_by_its_worst_trial(
     found = after_restart(*trials)
     (result,) = decide(questions_of(found, read_gates([text])))
     assert (result.case and result.case.fault is not None, result.outcome) == (True, outcome)
+
+
+def test_a_return_that_noise_hides_is_undecided_for_this_reason() -> None:
+    asked = read_gates(["recovered_after(database_restart) < 1 s", "failed_after(database_restart) <= 2"])
+    recovered, failed = decide(questions_of(after_restart((0, 0, None)), asked))
+    assert (recovered.outcome, recovered.doubt) == ("undecided", Doubt.NOISE_UNKNOWN)
+    assert failed.outcome == "pass"
 
 
 def test_per_connection_counts_the_requests_that_a_promise_is_about() -> None:

@@ -88,6 +88,15 @@ def test_a_gate_of_the_command_line_is_refused_before_the_run(here: InProcess, t
     assert not (tmp_path / "new").exists()
 
 
+def test_a_gate_of_the_command_line_is_for_a_case_that_only_leaves(here: InProcess, tmp_path: Path) -> None:
+    chosen = ("run", "--out", str(tmp_path / "new"), "--only", "sync*")
+    outcome = here(*chosen, "--gate", "gevent*: leaks == 0")
+    assert outcome.code == 2
+    assert "no case matches 'gevent*'" in outcome.stderr
+    assert not (tmp_path / "new").exists()
+    assert here("plan", "--only", "sync*", "--gate", "sync*: leaks == 0").code == 0
+
+
 def test_a_watch_refuses_a_gate_that_it_cannot_see(here: InProcess) -> None:
     outcome = here("watch", "--metrics", "http://127.0.0.1:1/metrics", "--gate", "p95 < 50 ms")
     assert outcome.code == 2

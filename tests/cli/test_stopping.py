@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from command_line import SMALL_PLAN, CommandLine, Outcome, Started, trials_in
+from patience import await_that
+from states import separate_state
 
 from loadlab.store.folder import RunFolder
 from loadlab.system.signals import stoppable
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     Ways = Callable[[str], "Interrupted"]
 
+INSTANTS = 20  # at which a run is stopped
 ONE_CASE = ("--only", "*max_age=none*")
 # A single SIGINT stops the run of tests/live/test_page_beside_run.py.
 ENDS = {
@@ -128,6 +131,31 @@ def test_a_run_that_is_stopped_while_postgresql_starts_leaves_nothing(loadlab: C
     assert outcome.stderr.splitlines()[-1] == "Nothing was measured."
     assert loadlab.processes() == []
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.process
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_run_that_is_stopped_at_any_instant_leaves_nothing(tmp_path: Path, name: str) -> None:
+    """From the start of Python to the first trial; each time PostgreSQL's first data folder is made anew."""
+    with separate_state() as state:
+        loadlab = CommandLine(state, tmp_path)
+        begun = time.monotonic()
+        with loadlab.started("run", "--out", tmp_path / "whole") as run:
+            run.wait_until(lambda: any((tmp_path / "whole" / "logs").glob("[0-9]*")))
+            took = time.monotonic() - begun
+            run.popen.terminate()
+            run.outcome()
+        for number in range(INSTANTS):
+            for template in state.glob("cluster-*"):
+                template.rename(state / f"earlier-{number}-{template.name}")
+            with loadlab.started("run", "--out", tmp_path / str(number)) as run:
+                time.sleep(took * number / INSTANTS)
+                run.popen.send_signal(signal.Signals[name])
+                outcome = run.outcome()
+            assert outcome.code in {130, 143, -signal.Signals[name]}, outcome.stderr
+            await_that(lambda: not loadlab.processes(), loadlab.commands)
+            assert list(state.glob("labs/*")) == []
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

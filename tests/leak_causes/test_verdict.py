@@ -15,7 +15,8 @@ def test_a_leak_is_named_with_its_openers_and_what_to_do() -> None:
     seen = listing(IDLE, connections(41), connections(21, opened_by=CART))
     assert verdict(seen) == (
         "62 of 71 open connections belong to greenlets that have ended; opened by `shop/<int:pk>/` (41) and `cart/`"
-        " (21); CONN_MAX_AGE=60 under gevent: set it to 0, or use Django's pool or loadlab's fix close_on_thread_exit."
+        " (21); CONN_MAX_AGE=60 under gevent: set it to 0, or use Django's pool, or add"
+        " 'loadlab.fixes.close_on_thread_exit.CloseOnThreadExit' to INSTALLED_APPS."
     )
     (cause,) = named(seen)
     assert (cause.name, len(cause.connections)) == ("per_request_threads", 62)
@@ -63,6 +64,14 @@ def test_a_single_connection_that_waits_for_garbage_is_no_cause() -> None:
         "2 of 11 open connections belong to threads that have ended, and close when Python collects garbage."
     )
     assert len(named(listing(*each, each[0]))) == 1
+
+
+def test_settings_that_may_not_be_those_of_the_site_are_said() -> None:
+    other = "CONN_MAX_AGE is 0 in the settings as they were read here"
+    assert [line.startswith(other) for line in verdict(listing(connections(9), max_age=0)).split("\n")] == [False, True]
+    for fine in (connections(1), connections(9, lent=True), connections(9, opened_by=OUTSIDE)):
+        assert other not in verdict(listing(fine, max_age=0))
+    assert other not in verdict(listing(connections(9)))
 
 
 def test_threads_that_have_just_ended_are_no_cause() -> None:

@@ -108,9 +108,9 @@ def test_a_hostile_name_cannot_act_on_a_terminal(name: str) -> None:
 
 def test_a_terminal_gets_sentences_wrapped_and_rows_cut() -> None:
     found = listing(connections(30), connections(2, opened_by=CART))
-    text = as_text(found, width=40)
+    text = as_text(found, width=60)
     sentences, _, rows = text.partition("\n\n")
-    assert max(map(len, lines(text))) <= 40
+    assert max(map(len, lines(text))) <= 60
     assert sentences.split() == as_text(found).partition("\n\n")[0].split()
     table = lines(rows)
     assert any(line.endswith("…") for line in table)

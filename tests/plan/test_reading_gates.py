@@ -162,6 +162,15 @@ def test_a_gate_for_the_replica_alone_is_a_fault_of_the_plan() -> None:
     assert "this gate is not about" in problems(PLAN + '"*replica" = ["leaks == 0"]')
 
 
+def test_a_gate_whose_case_has_another_name_with_only_is_a_fault_of_the_plan() -> None:
+    plan = "users = [2, 8]\n" + PLAN + '"sync/max_age=60/users=2" = ["leaks == 0"]\n'
+    assert read_plan(plan, "plan.toml").cases
+    with pytest.raises(UsageError, match="sync/max_age=60/users=2 is called sync/max_age=60, which it does not match"):
+        read_plan(plan, "plan.toml", ["*users=2*"])
+    assert read_plan(plan.replace("60/users=2", "60*"), "plan.toml", ["*users=2*"]).cases
+    assert read_plan(plan, "plan.toml", ["gevent*"]).cases
+
+
 @pytest.mark.parametrize("percent", range(1, 101))
 def test_a_share_that_is_just_its_limit_meets_it(percent: int) -> None:
     (least,) = read_gates([f"reuse >= {percent} %"])
@@ -170,10 +179,12 @@ def test_a_share_that_is_just_its_limit_meets_it(percent: int) -> None:
     assert most.meets(percent / 1000)
 
 
-@pytest.mark.parametrize("number", ["1e400", "-1e999"])
+@pytest.mark.parametrize("number", ["1e400", "-1e999", "1e999999999", "1e99999999999999999999"])
 def test_a_limit_is_a_finite_number(number: str) -> None:
     with pytest.raises(UsageError, match="too large a limit"):
         read_gates([f"leaks <= {number}"])
+    with pytest.raises(UsageError, match="× baseline is not a limit"):
+        read_gates([f"open <= {number} × baseline"])
 
 
 def test_every_quantity_can_be_limited() -> None:

@@ -14,10 +14,10 @@ from factories.faulted import Did, case, fault, trial
 from factories.trials import findings
 from jsonschema import Draft202012Validator
 
-from loadlab.model.aftermath import FaultLesson, Lesson, Range, WayFailed
+from loadlab.model.aftermath import FaultLesson, Lesson, Range, WayAftermath
 from loadlab.report import REPORTS
 from loadlab.report.content import aftermaths
-from loadlab.report.prose.aftermaths import LESSONS, NOT_IN_TRIAL, back, counted, sentence, timed
+from loadlab.report.prose.aftermaths import LESSONS, NOT_IN_TRIAL, back, counted, sentence, timed, told
 
 if TYPE_CHECKING:
     from loadlab.model.findings import Findings
@@ -89,24 +89,48 @@ def test_every_lesson_has_its_words() -> None:
 
 
 def test_the_sentence_of_a_fault_says_who_fails_and_for_how_long() -> None:
-    ways = (WayFailed(way="closing", low=0, high=0), WayFailed(way="other", strategy="pool", low=2, high=5))
-    lesson = FaultLesson(fault=LONG, lesson=Lesson.SOME_FAIL, ways=ways, trials=8, not_back=1, back_seconds=0.75)
+    ways = (
+        WayAftermath(way="closing", low=0, high=0, left=4, told=4, back_seconds=0.75),
+        WayAftermath(way="keeping", low=0, high=0, left=2, told=4, back_seconds=0.25),
+        WayAftermath(way="other", strategy="pool", low=2, high=5, left=3, told=4, back_seconds=inf),
+    )
+    lesson = FaultLesson(fault=LONG, lesson=Lesson.SOME_FAIL, ways=ways, trials=12, not_back=3, back_seconds=0.75)
     assert sentence(lesson) == (
-        "connections_exhausted (free=0) at 1 s for 0.5 s: requests fail with some strategies; failed per trial: 0 with"
-        " CONN_MAX_AGE = 0, 2–5 with pool; in 1 of 8 trials throughput is not back in the window; otherwise it is back"
-        " within the noise after at most 0.75 s."
+        "connections_exhausted (free=0) at 1 s for 0.5 s: requests fail with some strategies. Failed per trial: 0 with"
+        " CONN_MAX_AGE = 0, 0 with kept connections, 2–5 with pool. Back within the noise (medians): after 0.75 s"
+        " with CONN_MAX_AGE = 0; not within the trial with pool."
+    )
+
+
+def test_a_fault_that_slows_one_strategy_alone_names_it() -> None:
+    ways = (
+        WayAftermath(way="closing", low=0, high=0, left=4, told=4, back_seconds=1.0),
+        WayAftermath(way="keeping", low=0, high=0, left=1, told=4, back_seconds=0.0),
+    )
+    lesson = FaultLesson(fault=LONG, lesson=Lesson.SLOWER, ways=ways, trials=8, not_back=0, back_seconds=1.0)
+    assert told(lesson) == (
+        "no request fails, but throughput falls with CONN_MAX_AGE = 0. Back within the noise (medians): after 1 s"
+        " with CONN_MAX_AGE = 0."
     )
 
 
 def test_the_sentence_of_a_harmless_fault_is_short() -> None:
-    ways = (WayFailed(way="keeping", low=0, high=0),)
-    lesson = FaultLesson(fault=LONG, lesson=Lesson.NOTHING, ways=ways, trials=8, not_back=0, back_seconds=0.0)
-    assert sentence(lesson).endswith("no request fails; throughput stays within the noise.")
+    calm = WayAftermath(way="keeping", low=0, high=0, told=8, back_seconds=0.0)
+    lesson = FaultLesson(fault=LONG, lesson=Lesson.NOTHING, ways=(calm,), trials=8, not_back=0, back_seconds=0.0)
+    assert told(lesson) == "no request fails. Throughput stays within the noise."
+    by_chance = replace(lesson, ways=(replace(calm, left=1),))
+    assert told(by_chance) == "no request fails. Throughput stays within the noise in 7 of 8 trials."
 
 
-def test_where_the_noise_is_not_known_nothing_is_said_of_throughput() -> None:
-    lesson = FaultLesson(fault=LONG, lesson=Lesson.NOTHING, ways=(), trials=1, not_back=0, back_seconds=None)
-    assert sentence(lesson).endswith(": no request fails.")
+def test_where_the_noise_is_not_known_the_sentence_says_so() -> None:
+    ways = (WayAftermath(way="keeping", low=0, high=0),)
+    lesson = FaultLesson(fault=LONG, lesson=Lesson.NOTHING, ways=ways, trials=1, not_back=0, back_seconds=None)
+    assert told(lesson).startswith("no request fails. Whether throughput fell cannot be told: ")
+
+
+def test_a_fault_without_a_complete_trial_says_no_more() -> None:
+    lesson = FaultLesson(fault=LONG, lesson=Lesson.UNMEASURED, ways=(), trials=0, not_back=0, back_seconds=None)
+    assert told(lesson) == "no trial was complete."
 
 
 def test_what_did_not_come_within_the_trial_is_said_so() -> None:

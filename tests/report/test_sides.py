@@ -76,7 +76,7 @@ def said(
         (
             (0.92, 0.85, 0.99),
             "inconclusive",
-            "it is not decided whether this differs from main: 1–15 % slower.",
+            "it is not proven that this differs from main, although its interval is 1–15 % slower.",
         ),
         (
             (0.97, None, None),

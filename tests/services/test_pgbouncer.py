@@ -429,6 +429,14 @@ def odd(cluster: Cluster, tmp_path: Path) -> Iterator[dict[str, str]]:
     cluster.cursor.execute(sql.SQL("DROP ROLE {}").format(name))
 
 
+def test_behind_a_pooler_a_local_server_is_known_by_its_own_numbers(
+    pooler: Pooler, cluster: Cluster, tmp_path: Path
+) -> None:
+    through = pooler(cluster.database).database
+    with connect_to({**through.parameters, "dbname": through.name}, tmp_path, allow_remote=False) as database:
+        assert database.postmaster == cluster.database.postmaster
+
+
 def test_an_external_database_with_odd_names_is_counted(pooler: Pooler, odd: dict[str, str], tmp_path: Path) -> None:
     with connect_to(odd, tmp_path, allow_remote=False) as database, ExitStack() as clients:
         bouncer = pooler(database)

@@ -168,6 +168,19 @@ def test_a_signal_during_a_programs_start_waits_until_it_is_noted(
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_a_signal_while_a_register_is_made_leaves_no_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    locked = fcntl.flock
+
+    def disturbed(file: int, how: int) -> None:
+        locked(file, how)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(fcntl, "flock", disturbed)
+    with pytest.raises(KeyboardInterrupt), Register.opened():
+        pass
+    assert list((state_directory() / "labs").iterdir()) == []
+
+
 def test_a_program_hears_sigint_even_of_a_lab_that_runs_in_the_background(tmp_path: Path) -> None:
     ignored = "import signal, sys; sys.exit(signal.getsignal(signal.SIGINT) == signal.SIG_IGN)"
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)

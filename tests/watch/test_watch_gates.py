@@ -53,14 +53,28 @@ def test_counts_of_a_watch_are_decided_at_once() -> None:
 
 def test_a_leak_fails_and_what_cannot_be_told_is_undecided() -> None:
     assert outcomes(observed(leak=WatchedLeak.YES), "leaks == 0") == ["fail"]
-    (still,) = gates_of_watch(observed(leak=WatchedLeak.STILL_GROWING), read_gates(["leaks == 0"])).results
-    (unused,) = gates_of_watch(observed(leak=WatchedLeak.UNUSED), read_gates(["leaks == 0"])).results
-    assert (still.doubt, unused.doubt) == (Doubt.LEAK_UNKNOWN, Doubt.NOT_MEASURED)
+    doubts = {
+        one: gates_of_watch(observed(leak=one), read_gates(["leaks == 0"])).results[0].doubt for one in WatchedLeak
+    }
+    assert doubts == {
+        WatchedLeak.YES: None,
+        WatchedLeak.NO: None,
+        WatchedLeak.UNUSED: Doubt.UNUSED,
+        WatchedLeak.BEGUN_ANEW: Doubt.BEGUN_ANEW,
+        WatchedLeak.TOO_FEW_OPENED: Doubt.LEAK_UNKNOWN,
+        WatchedLeak.STILL_GROWING: Doubt.STILL_GROWING,
+    }
+
+
+def test_a_share_of_no_requests_is_undecided_for_want_of_use() -> None:
+    idle = observed(opened=0, reused=0, requests=0)
+    found = gates_of_watch(idle, read_gates(["opens_per_request < 0.05", "reuse >= 90 %", "open <= 4"])).results
+    assert [one.doubt for one in found] == [Doubt.UNUSED, Doubt.UNUSED, None]
 
 
 def test_a_gate_on_an_alias_that_is_not_there_is_undecided() -> None:
     (found,) = gates_of_watch(observed(), read_gates(["replica: leaks == 0"])).results
-    assert (found.alias, found.doubt) == ("replica", Doubt.NOT_MEASURED)
+    assert (found.alias, found.doubt) == ("replica", Doubt.NO_ALIAS)
 
 
 @pytest.mark.parametrize(

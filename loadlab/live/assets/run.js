@@ -123,7 +123,7 @@ class Run {
 
   showTrial({ trial }) {
     if (!trial) return;
-    this.field("trial").textContent = `Trial ${trial.order + 1}: ${trial.label}`;
+    this.field("trial").textContent = `Trial ${trial.number}: ${trial.label}`;
     this.plots.limit(trial.usable);
     this.markEarlier();
   }

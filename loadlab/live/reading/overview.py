@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from loadlab.live.reading.run_state import AT_WORK, TO_RESUME
 from loadlab.live.reading.runs import inside
@@ -17,16 +17,24 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from loadlab.live.reading.run_state import State
+    from loadlab.model.condition import Factor
     from loadlab.model.schedule import Schedule
     from loadlab.store.reader import RunReader
     from loadlab.store.run_progress import RunProgress
 
 
+TOLD: Final[tuple[Factor, ...]] = ("round_trip_ms", "idle_percent", "side", "fault")  # where a trial has them
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CurrentTrial:
-    """The trial that began last; `running` until its record is there."""
+    """The trial that began last; `running` until its record is there.
+
+    It is the `number`th of the run, which leaves out trials of cases that left: their `order` is not given again.
+    """
 
     order: int
+    number: int
     block: int
     case: int
     id: str
@@ -99,9 +107,11 @@ def _current_trial(schedule: Schedule, progress: RunProgress) -> CurrentTrial | 
         return None
     case = schedule.cases[began.case]
     strategy = Labels.of_cases(schedule.cases).strategy(case.strategy)
-    words = [case.server.name, strategy, case.words("keep_alive")]
+    told = [case.words(name) for name in TOLD if case.changes(name)]
+    words = [case.server.name, strategy, case.words("keep_alive"), *told]
     return CurrentTrial(
         order=began.order,
+        number=1 + sum(step.order < began.order for step in schedule.steps),
         block=began.block,
         case=began.case,
         id=case.id,

@@ -39,6 +39,7 @@ from loadlab.load.generator.contract import (
     parse_request,
 )
 from loadlab.load.generator.control_socket import OPTION, ControlSocket
+from loadlab.system.signals import undisturbed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -174,7 +175,7 @@ class WorkerAgent:
         self.close()
         self._control, theirs = ControlSocket.pair()
         argv = [sys.executable, "-m", "loadlab.load.generator", OPTION, str(theirs.fileno())]
-        with self._log.open("ab") as log:
+        with self._log.open("ab") as log, undisturbed():
             self._program = subprocess.Popen(
                 argv,
                 stdin=subprocess.DEVNULL,

@@ -15,8 +15,8 @@ from loadlab.report.prose.aftermaths import (
     back,
     bound,
     counted,
-    sentence,
     timed,
+    told,
 )
 
 if TYPE_CHECKING:
@@ -44,10 +44,13 @@ BRIEF: Final = (*TEXTS, "Failed requests", "Back within the noise", "Most opened
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AftermathSection:
-    """`lead` says what is counted and how; `lessons` are a sentence for each fault. `brief` has fewer columns."""
+    """`lead` says what is counted and how; `lessons` are each fault and what to know of it.
+
+    `brief` has fewer columns than `table`.
+    """
 
     lead: tuple[str, ...]
-    lessons: tuple[str, ...]
+    lessons: tuple[tuple[str, str], ...]
     table: Table
     brief: Table
 
@@ -61,7 +64,7 @@ def build(findings: Findings) -> AftermathSection | None:
     table = _table(findings)
     return AftermathSection(
         lead=(WHAT_IT_IS, WHAT_IS_PROMISED) if promised else (WHAT_IT_IS,),
-        lessons=tuple(map(sentence, found.lessons)),
+        lessons=tuple((one.fault.words, told(one)) for one in found.lessons),
         table=table,
         brief=_brief(table),
     )

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.model.labels import short_names
 from loadlab.report.content.plain import plain
-from loadlab.report.content.table import Column, Table
-from loadlab.report.prose.gates import headline, measured, outcome, sentence, written
+from loadlab.report.content.table import Column, Table, text_columns
+from loadlab.report.prose.gates import WORST_FIRST, evidence, headline, outcome, sentence, written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 TITLE: Final = "Gates"
 WITHOUT_INTERVAL: Final = "A count has no interval. An estimate fails or passes if its whole interval does"
-COLUMNS: Final = ("Case", "Gate", "Measured", "Outcome")
+COLUMNS: Final = ("Outcome", "Gate", "Measured", "Case")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,18 +41,18 @@ class GateLine:
 
     @property
     def cells(self) -> tuple[str, ...]:
-        return self.subject, self.gate, measured(self.result), outcome(self.result)
+        return outcome(self.result), self.gate, evidence(self.result), self.subject
 
 
 def lines(gates: Gates, names: Mapping[Case, str]) -> list[GateLine]:
-    """In the order of the gates; cases by their `names`."""
+    """The worst outcome first, then in the order of the gates; cases by their `names`."""
     return [
         GateLine(
             subject=names[one.case] if one.case else one.alias,
             result=one,
             fails=gates.fails(one),
         )
-        for one in gates.results
+        for one in sorted(gates.results, key=lambda one: WORST_FIRST.index(one.outcome))
     ]
 
 
@@ -95,6 +95,6 @@ def build(findings: Findings) -> Table:
 def table(shown: list[GateLine]) -> Table:
     return Table(
         caption=f"{headline([one.result for one in shown]).capitalize()}. {WITHOUT_INTERVAL}",
-        columns=tuple(Column(title=title) for title in COLUMNS),
+        columns=(Column(title=COLUMNS[0], kind="outcome"), *text_columns(*COLUMNS[1:])),
         rows=tuple(one.cells for one in shown),
     )

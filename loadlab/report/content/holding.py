@@ -116,7 +116,7 @@ def break_even(findings: Findings) -> Table:
     pays = findings.holding.break_even if findings.holding else ()
     prices = [price for price, _ in pays[0].per_hour] if pays else []
     return Table(
-        caption="A kept connection pays from so many requests per hour and thread, where this costs as much as a core",
+        caption="Requests per hour and thread from which keeping pays, by how much memory costs as much as a core",
         columns=(*text_columns("CONN_MAX_AGE"), *number_columns(*map(numbers.gibibytes, prices))),
         rows=tuple((numbers.age(one.max_age), *(numbers.figure(rate) for _, rate in one.per_hour)) for one in pays),
     )

@@ -10,6 +10,7 @@ from loadlab.report.labels import Labels
 from loadlab.report.prose import sides
 from loadlab.report.prose.answer import sentence
 from loadlab.report.prose.caveats import said
+from loadlab.report.prose.gates import verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -102,6 +103,11 @@ def how_to_read(findings: Findings) -> tuple[str, ...]:
         *(HOW_GROWTH_IS_JUDGED if grows else ()),
         *(HOW_STRATEGIES_ARE_CHOSEN if weighed else ()),
     )
+
+
+def gates(findings: Findings) -> str:
+    """What the run's gates mean for the build; nothing where it has none. This comes before all else."""
+    return verdict(findings.gates) if findings.gates.results else ""
 
 
 def between_sides(findings: Findings) -> tuple[str, ...]:

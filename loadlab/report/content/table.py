@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["text", "number", "judgement"]
+Kind = Literal["text", "number", "judgement", "outcome"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

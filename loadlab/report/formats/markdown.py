@@ -72,6 +72,8 @@ class Markdown(Report):
 
 
 def _opening(findings: Findings) -> Iterator[str]:
+    if story.gates(findings):
+        yield f"**{escape(story.gates(findings))}**"
     warning = story.warning(findings.run)
     if warning:
         yield f"> **{escape(warning)}**"
@@ -147,10 +149,10 @@ def _aftermaths(findings: Findings) -> Iterator[str]:
     section = aftermaths.build(findings)
     if section:
         yield f"## {aftermaths.TITLE}"
-        yield bullets(section.lessons)
-        yield from (escape(sentence) for sentence in section.lead)
+        yield bullets(map(": ".join, section.lessons))
         yield escape(section.table.caption) + "."
         yield table(section.table)
+        yield from (escape(sentence) for sentence in section.lead)
 
 
 def _fenced(code: str, language: str) -> str:
@@ -202,12 +204,16 @@ def _opens(findings: Findings) -> Iterator[str]:
 
 
 def _holding(findings: Findings) -> Iterator[str]:
-    yield from _section(holding.TITLE, holding.costs(findings))
-    for more in (holding.break_even(findings), holding.beside_idle(findings)):
-        if more.rows:
-            yield escape(more.caption) + "."
-            yield table(more)
-    yield from (escape(sentence) for sentence in holding.sentences(findings))
+    said = [escape(sentence) for sentence in holding.sentences(findings)]
+    shown = [holding.costs(findings), holding.break_even(findings), holding.beside_idle(findings)]
+    if said or any(one.rows for one in shown):
+        yield f"## {holding.TITLE}"
+        yield from said[:1]
+        for one in shown:
+            if one.rows:
+                yield escape(one.caption) + "."
+                yield table(one)
+        yield from said[1:]
 
 
 def _over_an_hour(findings: Findings) -> Iterator[str]:

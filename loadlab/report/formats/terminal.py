@@ -10,6 +10,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from loadlab.model.gates import GateOutcome
 from loadlab.report import numbers
 from loadlab.report.console import bullets, flat, printed
 from loadlab.report.content import (
@@ -45,6 +46,11 @@ JUDGEMENT_STYLES: dict[Judgement, str] = {
     "worse": "red",
     "equivalent": "blue",
     "inconclusive": "yellow",
+}
+OUTCOME_STYLES: dict[GateOutcome, str] = {
+    GateOutcome.PASS: "green",
+    GateOutcome.FAIL: "red",
+    GateOutcome.UNDECIDED: "yellow",
 }
 MOST_CAVEATS = 15
 FULL = f"{layout.report('html')} or {layout.report('md')}"  # which leave nothing out
@@ -96,23 +102,26 @@ def _parts(findings: Findings, *, narrow: bool) -> Iterator[RenderableType]:
 
 
 def _holding(findings: Findings) -> Iterator[RenderableType]:
-    """What keeping costs, and what idle connections do; nothing where neither was measured."""
+    """What keeping costs, first in a sentence, and what idle connections do; nothing where neither was measured."""
     shown = [holding.costs(findings), holding.break_even(findings), holding.beside_idle(findings)]
     parts = [part for table in shown if table.rows for part in (plain(table.caption, "dim"), flat(table))]
     if parts:
-        notes = (plain(sentence, "dim") for sentence in holding.sentences(findings))
-        yield from _section(holding.TITLE, Group(*parts, *notes))
+        first, *rest = holding.sentences(findings) or ("",)
+        notes = (plain(sentence, "dim") for sentence in rest)
+        yield from _section(holding.TITLE, Group(*([plain(first)] if first else []), *parts, *notes))
 
 
 def _faults(findings: Findings) -> Iterator[RenderableType]:
     """What each fault did; nothing without any."""
     section = aftermaths.build(findings)
     if section:
-        yield from _section(aftermaths.TITLE, Group(bullets(section.lessons), flat(section.brief)))
+        yield from _section(aftermaths.TITLE, Group(bullets(map(": ".join, section.lessons)), flat(section.brief)))
 
 
 def _opening(findings: Findings) -> Iterator[RenderableType]:
     yield plain(story.run_line(findings.run), "dim")
+    if story.gates(findings):
+        yield plain(story.gates(findings), f"bold {OUTCOME_STYLES[findings.gates.outcome]}")
     warning = story.warning(findings.run)
     if warning:
         yield plain(warning, "bold yellow")

@@ -10,9 +10,9 @@ from loadlab.model.course import SLICE_SECONDS
 from loadlab.report import numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from loadlab.model.aftermath import CaseAftermath, FaultLesson, Range, Way, WayFailed
+    from loadlab.model.aftermath import CaseAftermath, FaultLesson, Range, Way, WayAftermath
 
 NOT_IN_TRIAL: Final = "not in the trial"
 LESSONS: Final[Mapping[Lesson, str]] = {
@@ -28,32 +28,57 @@ LESSONS: Final[Mapping[Lesson, str]] = {
 WAYS: Final[Mapping[Way, str]] = {
     "closing": "CONN_MAX_AGE = 0",
     "keeping": "kept connections",
-    "checking": "kept connections and health checks",
+    "checking": "kept connections with health checks",
 }
 
 
 def sentence(lesson: FaultLesson) -> str:
-    """What to know of a fault: what matters most, how many requests fail in which case, and for how long it lasts."""
-    parts = [f"{lesson.fault.words}: {LESSONS[lesson.lesson]}"]
+    """What to know of a fault, after what it is."""
+    return f"{lesson.fault.words}: {told(lesson)}"
+
+
+def told(lesson: FaultLesson) -> str:
+    """What matters most, how many requests fail with which way to handle connections, and for how long it lasts."""
+    slowed = [way for way in lesson.ways if way.slowed]
+    some = lesson.lesson is Lesson.SLOWER and len(slowed) < len(lesson.ways)
+    parts = [f"{LESSONS[lesson.lesson]}{f' with {_listed(slowed)}' if some else ''}."]
     if any(way.high for way in lesson.ways):
-        parts.append(f"failed per trial: {', '.join(map(_way, lesson.ways))}")
-    parts += _back(lesson)
-    return "; ".join(parts) + "."
+        parts.append(f"Failed per trial: {', '.join(map(_failed, lesson.ways))}.")
+    if lesson.ways:
+        parts.append(_throughput(lesson.ways, slowed))
+    return " ".join(parts)
 
 
-def _way(way: WayFailed) -> str:
+def _called(way: WayAftermath) -> str:
+    return WAYS.get(way.way, way.strategy)
+
+
+def _listed(ways: Iterable[WayAftermath]) -> str:
+    return ", ".join(map(_called, ways))
+
+
+def _failed(way: WayAftermath) -> str:
     counted = numbers.count(way.low) if way.low == way.high else f"{numbers.count(way.low)}–{numbers.count(way.high)}"
-    return f"{counted} with {WAYS.get(way.way, way.strategy)}"
+    return f"{counted} with {_called(way)}"
 
 
-def _back(lesson: FaultLesson) -> Iterator[str]:
-    if lesson.not_back:
-        yield f"in {lesson.not_back} of {numbers.plural(lesson.trials, 'trial')} throughput is not back in the window"
-    if lesson.back_seconds == 0 and not lesson.not_back:
-        yield "throughput stays within the noise"
-    elif lesson.back_seconds:
-        also = "otherwise it" if lesson.not_back else "throughput"
-        yield f"{also} is back within the noise after at most {numbers.exact(lesson.back_seconds)} s"
+def _throughput(ways: Sequence[WayAftermath], slowed: Sequence[WayAftermath]) -> str:
+    """When it is back with each way that is slowed, by the median over trials."""
+    trials = sum(way.told for way in ways)
+    if not trials:
+        return "Whether throughput fell cannot be told: it varies too much without the fault."
+    if not slowed:
+        calm = trials - sum(way.left for way in ways)
+        few = "" if calm == trials else f" in {calm} of {numbers.plural(trials, 'trial')}"
+        return f"Throughput stays within the noise{few}."
+    times = dict.fromkeys(way.back_seconds for way in slowed)
+    said = [_back_after(seconds, [way for way in slowed if way.back_seconds == seconds]) for seconds in times]
+    return f"Back within the noise (medians): {'; '.join(said)}."
+
+
+def _back_after(seconds: float | None, ways: Sequence[WayAftermath]) -> str:
+    after = f"after {numbers.exact(seconds)} s" if seconds is not None and isfinite(seconds) else "not within the trial"
+    return f"{after} with {_listed(ways)}"
 
 
 def counted(value: Range | None) -> str:
@@ -93,8 +118,9 @@ def bound(case: CaseAftermath) -> str:
 WHAT_IT_IS: Final = (
     "Each case was measured without and with each fault. Failed requests are those that ended after the fault began."
     f" Throughput is within the noise while no {numbers.exact(SLICE_SECONDS)} s have fewer successes than the same case"
-    " without the fault ever had, nor than three standard deviations below its mean. The first success counts from when"
-    " the fault was in place: for a restart, when the database served again."
+    " without the fault ever had, nor than three standard deviations below its mean. In a single trial it leaves the"
+    " noise by chance too: throughput falls with a strategy if it does so in more than half of the trials. The first"
+    " success counts from when the fault was in place: for a restart, when the database served again."
 )
 WHAT_IS_PROMISED: Final = (
     "Promised by Django's documentation: a connection that is gone fails at most one request, and none with"

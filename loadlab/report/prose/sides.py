@@ -55,8 +55,16 @@ def sentence(one: Comparison, margin: float) -> str:
         proven = f"a difference of {numbers.percentage(margin)} or more is ruled out ({_range(one)})"
         return f"this is as {_fast(one.metric)} as {other}: {proven}."
     if one.verdict == "inconclusive":
-        return f"it is not decided whether this differs from {other}: {_range(one, sided=True)}."
+        return _undecided(one)
     return f"this is {_much(one.metric, one.ratio)} than {other} ({_range(one)})."
+
+
+def _undecided(one: Comparison) -> str:
+    """An interval on one side of 1 alone proves nothing: there are other comparisons, and the noise floor."""
+    side = one.baseline.side
+    if ((one.low or 0.0) < 1) == ((one.high or inf) < 1):
+        return f"it is not proven that this differs from {side}, although its interval is {_range(one, sided=True)}."
+    return f"it is not decided whether this differs from {side}: {_range(one)}."
 
 
 def _fast(metric: str) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import pytest
+from factories import faulted
 from factories.made_runs import BEGAN, MadeRun, made_run
 
 from loadlab.live.reading.run_view import RunView, as_json
@@ -14,6 +16,8 @@ from loadlab.live.reading.run_views import RunViews
 from loadlab.live.reading.runs import Runs, inside
 from loadlab.live.reading.summary import summaries
 from loadlab.live.reading.unreadable import UnreadableRunError
+from loadlab.model.config import Config
+from loadlab.model.planned_fault import PlannedFault
 from loadlab.store.progress import FaultLifted
 
 if TYPE_CHECKING:
@@ -84,6 +88,34 @@ def test_the_overview_shows_stage_progress_and_time_left(tmp_path: Path) -> None
     assert seen.trial.id == made.schedule.cases[made.schedule.steps[2].case].id
     assert sum(seen.recorded) == 2
     assert seen.recorded[made.schedule.steps[0].case] == 1
+
+
+def test_a_trial_is_numbered_without_those_of_cases_that_left(tmp_path: Path) -> None:
+    made = made_run(tmp_path / "run")
+    made.begins(at=BEGAN)
+    made.trial(3, at=BEGAN, ended=False)
+    left = [step for step in made.schedule.steps if step.order != 1]
+    made.folder.write_schedule(replace(made.schedule, steps=left))
+    trial = view_of(made).overview().trial
+    assert trial is not None
+    assert (trial.order, trial.number) == (3, 3)
+
+
+def test_a_trial_is_named_by_its_fault_and_its_side(tmp_path: Path) -> None:
+    restart = PlannedFault(config=Config(name="database_restart", parameters={"mode": "fast"}), at=1.0)
+    cases = [replace(faulted.case(), side="main"), replace(faulted.case(), fault=restart)]
+    made = made_run(tmp_path / "run", cases=cases)
+    made.begins(at=BEGAN)
+    labels = []
+    for step in made.schedule.steps[:2]:
+        made.trial(step.order, at=BEGAN + step.order)
+        trial = view_of(made).overview().trial
+        assert trial is not None
+        labels.append(trial.label)
+    assert sorted(label.partition("keep-alive off, ")[2] for label in labels) == [
+        "database_restart (mode=fast) at 1 s",
+        "side main",
+    ]
 
 
 def test_the_time_between_two_sessions_is_left_out(tmp_path: Path) -> None:
