@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from loadlab.errors import UsageError
+from loadlab.model.paths import expanded
 from loadlab.model.spelling import did_you_mean
 from loadlab.system.packaged import packaged
 
@@ -255,7 +256,7 @@ def _pinned(against: dict[str, Any], folder: Path) -> dict[str, Any]:
 
     said = against.get("revision", "")
     if said.startswith((".", "~", "/")):
-        return {**_without(against, "revision"), "folder": str(Path(said).expanduser().resolve())}
+        return {**_without(against, "revision"), "folder": str(expanded(said).resolve())}
     try:
         return {"name": said, **against, "revision": commit_of(folder, said)} if said else against
     except UsageError:
@@ -276,10 +277,10 @@ def _with_options(text: str, source: str, said: dict[str, Any], *, default: bool
     tables = {name: {**plan.get(name, {}), **said.get(name, {})} for name in TABLES}
     tables["gates"] = _both(plan.get("gates", {}), said.get("gates", {}))
     project, target = tables["project"], tables["target"]
-    if project and "settings" not in project and (known := settings_of(Path(project.get("folder", "")))):
+    if project and "settings" not in project and (known := settings_of(expanded(project.get("folder", "")))):
         project["settings"] = known
     if tables["against"] and project:
-        tables["against"] = _pinned(tables["against"], Path(project.get("folder", ".")).expanduser())
+        tables["against"] = _pinned(tables["against"], expanded(project.get("folder", ".")))
     if (project or target) and default:
         plan["warmup_seconds"] = WARMUP_SECONDS
     if target and default:

@@ -15,7 +15,7 @@ from django.db import DatabaseError, connections
 from django.urls import get_resolver
 
 from loadlab.instrumentation import configuration, current
-from loadlab.instrumentation.database_settings import kept, max_size, pool_in
+from loadlab.instrumentation.database_settings import kept, max_size, pool_in, texts
 from loadlab.instrumentation.driver_options import libpq, unknown_options
 from loadlab.instrumentation.serving import is_server, serving
 from loadlab.instrumentation.worker_checks import check_workers, is_celery_worker, pool_closed_by_celery
@@ -170,8 +170,18 @@ def _pool_with_age() -> Iterator[CheckMessage]:
 
 
 def check_options(**_: Any) -> list[CheckMessage]:  # noqa: ANN401
-    """What OPTIONS have that the driver refuses, and what it takes without effect."""
-    return [message for wrapper in connections.all() for message in _options(wrapper)]
+    """What OPTIONS have that the driver refuses or takes without effect, and settings that Django misreads."""
+    return [*_texts(), *(message for wrapper in connections.all() for message in _options(wrapper))]
+
+
+def _texts() -> Iterator[CheckMessage]:
+    for alias, entry in connections.settings.items():
+        for key, text in texts(entry):
+            yield checks.Warning(
+                f"DATABASES[{alias!r}]: {key} is the text {text!r}. Django takes it for {bool(text)}.",
+                hint="Set True or False. In DATABASE_URL, django-environ reads True and False, and not true and false.",
+                id="loadlab.W022",
+            )
 
 
 def _options(wrapper: BaseDatabaseWrapper) -> Iterator[CheckMessage]:

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
 
 DEFAULT_POOL: Final = 4  # connections of a pool that says no more: psycopg_pool's min_size, which is its max_size too
 
+TRUE_OR_FALSE: Final = ("ATOMIC_REQUESTS", "AUTOCOMMIT", "CONN_HEALTH_CHECKS", "DISABLE_SERVER_SIDE_CURSORS")
+
 
 def kept(databases: Mapping[str, dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
     """(alias, entry) of each database whose connections are kept after a request."""
@@ -28,3 +30,8 @@ def min_size(pool: object) -> object:
 def max_size(pool: object) -> object:
     """The most connections that a pool opens, likewise."""
     return (pool.get("max_size") if isinstance(pool, dict) else None) or min_size(pool)
+
+
+def texts(entry: dict[str, Any]) -> list[tuple[str, str]]:
+    """(key, text) of each setting that is a text and should be True or False: any text but the empty one is true."""
+    return [(key, entry[key]) for key in TRUE_OR_FALSE if isinstance(entry.get(key), str)]

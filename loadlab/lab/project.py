@@ -16,6 +16,7 @@ from loadlab.errors import UsageError
 from loadlab.lab.aliases import DEFAULT, POSTGRESQL, redirected, sharing
 from loadlab.lab.inspection import ProjectInfo, inspect, run_python
 from loadlab.lab.manage_py import named_in
+from loadlab.model.paths import expanded
 from loadlab.sample_app import ALIASES
 from loadlab.servers import SERVERS
 from loadlab.services.database import ENGINE
@@ -180,13 +181,18 @@ def _draft(options: ProjectOptions, side: str = "") -> Project:
         settings=options.settings,
         wsgi=options.wsgi,
         asgi=options.asgi,
-        python=options.python or sys.executable,
+        python=_interpreter(options.python) or sys.executable,
         folder=folder,
         environment=environment,
         driver="",
         boot_seconds=options.boot_seconds,
         side=side,
     )
+
+
+def _interpreter(said: str) -> str:
+    """A name without a folder stays one, which PATH has."""
+    return str(expanded(said)) if said.startswith("~") else said
 
 
 def library() -> Path:
@@ -203,7 +209,7 @@ def library() -> Path:
 
 
 def _there(name: str, what: str, remedy: str) -> Path:
-    folder = Path(name).expanduser().resolve()
+    folder = expanded(name).resolve()
     if not folder.is_dir():
         raise UsageError(f"{what} {folder} does not exist; {remedy}.")
     return folder

@@ -17,6 +17,7 @@ from loadlab.lab.preflight import install_command
 from loadlab.lab.project import BOOT_SECONDS, Project, library, project_of
 from loadlab.lab.suitability import package_faults, require_suitable
 from loadlab.model.drivers import DRIVERS
+from loadlab.model.paths import expanded
 from loadlab.servers import SERVERS
 from loadlab.services.embedded import TARGET
 from loadlab.system.state_folder import state_directory
@@ -128,7 +129,7 @@ def _other(plan: Plan, other: Against, scratch: Path, dsn: Reference | None) -> 
 
 def _of_project(plan: Plan, other: Against, scratch: Path, dsn: Reference | None) -> Side:
     own = _required(plan.project)
-    here = Path(own.folder).expanduser().resolve()
+    here = expanded(own.folder).resolve()
     made = checked_out(here, other.revision, scratch / "against", other.take) if other.revision else None
     options = _options(own, other, made)
     if made is not None and not Path(options.folder).is_dir():
@@ -151,12 +152,12 @@ def _options(own: ProjectOptions, other: Against, made: Checkout | None) -> Proj
     if other.settings:
         said["settings"] = other.settings
     if other.python:
-        said["python"] = str(Path(other.python).expanduser().absolute())
+        said["python"] = str(expanded(other.python).absolute())
     if other.folder:
-        said["folder"] = str(Path(other.folder).expanduser().resolve())
+        said["folder"] = str(expanded(other.folder).resolve())
     if made is not None:
-        said["folder"] = str(made.place_of(Path(own.folder).expanduser().resolve()))
-        said["pythonpath"] = [str(made.place_of(Path(one).expanduser().resolve())) for one in own.pythonpath]
+        said["folder"] = str(made.place_of(expanded(own.folder).resolve()))
+        said["pythonpath"] = [str(made.place_of(expanded(one).resolve())) for one in own.pythonpath]
     return replace(own, **said)
 
 
@@ -192,7 +193,7 @@ def _required(options: ProjectOptions | None) -> ProjectOptions:
 
 def _require_own_modules(project: Project, options: ProjectOptions, own: Path, other: Against) -> None:
     """Make sure that the other side does not import this side's code, as by a package installed in editable mode."""
-    wanted = [Path(one).expanduser().resolve() for one in (options.folder, *options.pythonpath)]
+    wanted = [expanded(one).resolve() for one in (options.folder, *options.pythonpath)]
     folders = map(Path, project.info.code_folders if project.info else ())
     foreign = [str(one) for one in folders if one.is_relative_to(own) and not any(map(one.is_relative_to, wanted))]
     if foreign:
@@ -217,7 +218,7 @@ def _of_sample_app(plan: Plan, other: Against, scratch: Path) -> Side:
         return Side(project=project, facts={**facts, "driver": other.driver, **_versions(versions)})
     draft = Project(
         driver=other.driver or plan.driver,
-        python=str(Path(other.python).expanduser().absolute()),
+        python=str(expanded(other.python).absolute()),
         environment={
             **Project().environment,
             "PYTHONPATH": str(library()),

@@ -13,7 +13,7 @@ from loadlab.model.text import plural
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from loadlab.model.open_connections import Connections, Listing, OpenConnection, Unit
+    from loadlab.model.open_connections import Connections, Listing, OpenConnection, Session, Unit
 
 LONG_SECONDS: Final = 60.0  # that a program may well work for between two queries
 PAGE: Final = "docs/reference/leak-causes.md"
@@ -83,9 +83,9 @@ def opened_by(connection: OpenConnection, *kinds: str) -> bool:
 def idle_for_long(connection: OpenConnection) -> bool:
     """Whether nothing has been asked on it for so long that it is kept, and not just between two queries.
 
-    Where the database was not asked, only the begin of its use is known.
+    Where the database was not asked, or may not tell, only the begin of its use is known.
     """
-    return unused_seconds(connection) >= (LONG_SECONDS if connection.session is None else IDLE_SECONDS)
+    return unused_seconds(connection) >= (LONG_SECONDS if _state_of(connection) is None else IDLE_SECONDS)
 
 
 def is_command_s(connection: OpenConnection) -> bool:
@@ -97,10 +97,16 @@ def is_command_s(connection: OpenConnection) -> bool:
 
 def unused_seconds(connection: OpenConnection) -> float:
     """For how long nothing has been asked on it, as far as that is known; 0 while the database works for it."""
-    session = connection.session
+    session = _state_of(connection)
     if session is None:
         return connection.used_seconds or 0
     return (session.state_seconds or 0) if session.state.startswith(IDLE) else 0
+
+
+def _state_of(connection: OpenConnection) -> Session | None:
+    """Its session, where the database says what that does: to some roles it does not."""
+    session = connection.session
+    return session if session is not None and session.state else None
 
 
 def most_unused(found: Connections) -> str:

@@ -57,9 +57,28 @@ def joined(before: Listing, after: Listing, asked: Sequence[DatabaseReading]) ->
         after,
         connections=worst_first([*ours, *others]),
         asked=bool(asked),
-        limit=min((one.sessions.limit for one in asked), default=None),
-        notes=(*after.notes, *(note for join in joins for note in join.notes())),
+        limit=asked[0].sessions.limit if len(_by_server(asked)) == 1 else None,
+        notes=(*after.notes, *_limits(asked), *(note for join in joins for note in join.notes())),
     )
+
+
+def _by_server(asked: Sequence[DatabaseReading]) -> dict[float, list[DatabaseReading]]:
+    servers: dict[float, list[DatabaseReading]] = {}
+    for one in asked:
+        servers.setdefault(one.sessions.server, []).append(one)
+    return servers
+
+
+def _limits(asked: Sequence[DatabaseReading]) -> Iterator[str]:
+    """What each of several servers accepts: no one limit is that of all connections."""
+    servers = _by_server(asked)
+    for readings in servers.values() if len(servers) > 1 else ():
+        aliases = listed([alias for one in readings for alias in one.aliases or ()])
+        count = sum(len(one.sessions.backends) for one in readings)
+        yield (
+            f"The server of {aliases} accepts {readings[0].sessions.limit:,} sessions in all, and has {count:,} in the"
+            " databases that were asked."
+        )
 
 
 class _Join:
@@ -70,6 +89,7 @@ class _Join:
         # A session that begins in the future: the database's clock was set back, and no age proves anything.
         self._set_back = any((one.seconds or 0.0) < -SLACK_SECONDS for one in asked.sessions.backends)
         self._silent = sorted({*before.silent, *after.silent})
+        self._uncounted = before.uncounted or after.uncounted
         self._by_pid = {backend.pid: backend for backend in asked.sessions.backends}
         self._rows = {alias: rows for alias in self._candidates(after) if (rows := _rows_of(alias, after))}
         # Behind a pooler, sessions outlive the connections that they served: also where none is open now.
@@ -98,7 +118,7 @@ class _Join:
     @property
     def _not_told(self) -> bool:
         """Whether what is known of the project cannot tell its sessions from those of other programs."""
-        return bool(self._silent) or self._may_be_pooled
+        return bool(self._silent) or self._uncounted or self._may_be_pooled
 
     @property
     def _may_be_pooled(self) -> bool:
@@ -138,14 +158,11 @@ class _Join:
     def _partly_here(self, found: dict[str, dict[int, Backend]]) -> dict[str, dict[int, Backend]]:
         """Aliases of which the database has few connections, as when it has ended the others or was restarted.
 
-        Their sessions are ours, where ages say so too, and no other alias has them.
+        Their sessions are ours, unless ages speak against it, or another alias has them.
         """
         taken = {backend.pid for one in self._found_of.values() for backend in one.values()}
         rest = {alias: self._as_old(alias, one) for alias, one in found.items() if alias not in self._found_of}
-        few = {
-            alias: {n: one for n, one in old.items() if one.seconds is not None and one.pid not in taken}
-            for alias, old in rest.items()
-        }
+        few = {alias: {n: one for n, one in old.items() if one.pid not in taken} for alias, old in rest.items()}
         return {alias: one for alias, one in few.items() if one}
 
     def sessions(self) -> Iterator[tuple[int, Session]]:
@@ -198,10 +215,11 @@ class _Join:
                 f" Which of the {len(seen.backends)} sessions of database {seen.database} serve this project cannot be"
                 " told, nor which are not ours."
             )
+        so = "" if self._found_of else "; so no session is called not ours"
         for alias in self._strange:
             yield (
                 f"{alias}: none of its connections is among the sessions of database {seen.database}. A pooler may be"
-                " in between, or another database was asked; so no session is called not ours."
+                f" in between, or another database was asked{so}."
             )
         for alias, few in self._partly.items():
             are = "is" if len(few) == 1 else "are"

@@ -25,7 +25,8 @@ class Measure:
 
     A count is what happened in this run, and is decided at once. An estimate has an interval over the trials of a case
     or, beside a baseline, over blocks. `meaning` says how it is measured, `unit` is what its value is in (a share is
-    written in % or as a number). `needs` is what a plan must have for it. `watched`: `loadlab watch` has it too.
+    written in % or as a number), and `noun` what it counts; of a watch `watched_noun`, where that is another. `needs`
+    is what a plan must have for it. `watched`: `loadlab watch` has it too.
     """
 
     kind: Literal["count", "estimate"]
@@ -33,18 +34,22 @@ class Measure:
     unit: Unit = ""
     needs: Need | None = None
     watched: bool = False
+    noun: str = ""
+    watched_noun: str = ""
 
     @property
     def estimated(self) -> bool:
         return self.kind == "estimate"
 
 
-def _count(meaning: str, *, unit: Unit = "", needs: Need | None = None, watched: bool = False) -> Measure:
-    return Measure(kind="count", meaning=meaning, unit=unit, needs=needs, watched=watched)
+def _count(
+    meaning: str, noun: str = "", *, unit: Unit = "", needs: Need | None = None, watched: bool = False
+) -> Measure:
+    return Measure(kind="count", meaning=meaning, noun=noun, unit=unit, needs=needs, watched=watched)
 
 
-def _after(meaning: str, unit: Unit = "") -> Measure:
-    return Measure(kind="count", meaning=f"{meaning}, in the worst trial", unit=unit, needs="fault")
+def _after(meaning: str, noun: str = "", unit: Unit = "") -> Measure:
+    return Measure(kind="count", meaning=f"{meaning}, in the worst trial", noun=noun, unit=unit, needs="fault")
 
 
 def _estimate(meaning: str, unit: Unit = "s", *, needs: Need | None = None) -> Measure:
@@ -53,11 +58,17 @@ def _estimate(meaning: str, unit: Unit = "s", *, needs: Need | None = None) -> M
 
 # What a gate may name. The documentation's table is made of this one.
 MEASURES: Final[Mapping[str, Measure]] = {
-    "leaks": _count("trials in which connections leak (of a watch: aliases that leak)", watched=True),
-    "failed": _count("requests that failed, in the windows of all trials"),
+    "leaks": Measure(
+        kind="count",
+        meaning="trials in which connections leak (of a watch: aliases that leak)",
+        noun="trial",
+        watched=True,
+        watched_noun="alias",
+    ),
+    "failed": _count("requests that failed, in the windows of all trials", "request"),
     "failed_share": _count("the share of requests that failed, in the windows of all trials", unit="share"),
-    "refused": _count("connections refused because PostgreSQL or a pooler had no room", watched=True),
-    "connect_errors": _count("attempts to connect that failed, for any reason", watched=True),
+    "refused": _count("connections refused because PostgreSQL or a pooler had no room", "connection", watched=True),
+    "connect_errors": _count("attempts to connect that failed, for any reason", "attempt", watched=True),
     "opens_per_request": _count(
         "connections opened per request that used the database, in the windows of all trials", watched=True
     ),
@@ -66,19 +77,19 @@ MEASURES: Final[Mapping[str, Measure]] = {
         unit="share",
         watched=True,
     ),
-    "open": _count("the most connections open at once, in any trial", watched=True),
-    "left_open": _count("the most connections still open after the load, in any trial"),
-    "inexact": _count("trials whose connection counts do not agree with PostgreSQL's"),
-    "dropped": _count("tasks of an open load that were not started", needs="open_load"),
-    "failed_after": _after("requests that failed after the fault began"),
-    "lost_after": _after("connections that the fault ended"),
-    "left_after": _after("connections still held at rest although the fault had ended their other side"),
-    "opened_after": _after("connections opened after the fault began"),
-    "opens_per_second_after": _after("connections opened within one second after the fault began"),
-    "open_after": _after("connections open at once"),
-    "first_success_after": _after("time from when the fault was in place until a request succeeded", "s"),
+    "open": _count("the most connections open at once, in any trial", "connection", watched=True),
+    "left_open": _count("the most connections still open after the load, in any trial", "connection"),
+    "inexact": _count("trials whose connection counts do not agree with PostgreSQL's", "trial"),
+    "dropped": _count("tasks of an open load that were not started", "task", needs="open_load"),
+    "failed_after": _after("requests that failed after the fault began", "request"),
+    "lost_after": _after("connections that the fault ended", "connection"),
+    "left_after": _after("connections still held at rest although the fault had ended their other side", "connection"),
+    "opened_after": _after("connections opened after the fault began", "connection"),
+    "opens_per_second_after": _after("connections opened within one second after the fault began", "connection"),
+    "open_after": _after("connections open at once", "connection"),
+    "first_success_after": _after("time from when the fault was in place until a request succeeded", unit="s"),
     "recovered_after": _after(
-        "time from when the fault began until throughput was back within the noise of the control", "s"
+        "time from when the fault began until throughput was back within the noise of the control", unit="s"
     ),
     "throughput": _estimate("successful requests per second of a trial", "/s", needs="closed_load"),
     "p50": _estimate("the median latency of a trial"),
@@ -164,6 +175,7 @@ class Doubt(StrEnum):
     NOT_MEASURED = "not_measured"
     VALUE_UNKNOWN = "value_unknown"
     LEAK_UNKNOWN = "leak_unknown"
+    NOISE_UNKNOWN = "noise_unknown"
     UNUSED = "unused"
     NO_ALIAS = "no_alias"
     BEGUN_ANEW = "begun_anew"

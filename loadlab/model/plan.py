@@ -10,6 +10,7 @@ from typing import Annotated, Final, Literal
 from loadlab.model.bounds import STRICT, Before, Bounds
 from loadlab.model.condition import OpenLoad
 from loadlab.model.config import Scalar
+from loadlab.model.paths import expanded
 from loadlab.model.strategy import USUAL_SERVER
 from loadlab.model.window import Window
 
@@ -162,7 +163,7 @@ class Against:
         ('feature-x', 'venv-6')
         """
         of_python = Path(self.python).parent.parent.name or self.python
-        of_folder = Path(self.folder).expanduser().resolve().name if self.folder else ""
+        of_folder = expanded(self.folder).resolve().name if self.folder else ""
         said = self.name or self.revision or of_folder or self.settings or self.driver or of_python
         return UNFIT_IN_NAMES.sub("-", said)[:MOST_OF_NAME]
 

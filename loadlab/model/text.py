@@ -23,10 +23,10 @@ _ACTING: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202
 def plural(number: int, noun: str) -> str:
     """A count with its noun.
 
-    >>> plural(1, "block"), plural(1234, "block"), plural(3, "strategy")
-    ('1 block', '1,234 blocks', '3 strategies')
+    >>> plural(1, "block"), plural(1234, "block"), plural(3, "strategy"), plural(2, "alias")
+    ('1 block', '1,234 blocks', '3 strategies', '2 aliases')
     """
-    several = f"{noun[:-1]}ies" if noun.endswith("gy") else f"{noun}s"
+    several = f"{noun[:-1]}ies" if noun.endswith("gy") else f"{noun}{'es' if noun.endswith('s') else 's'}"
     return f"{number:,} {noun if number == 1 else several}"
 
 

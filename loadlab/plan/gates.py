@@ -12,8 +12,8 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal, InvalidOperation
-from math import isfinite
+from decimal import Decimal
+from math import inf, isfinite
 from typing import TYPE_CHECKING, Final
 
 from loadlab.model.gates import EVERY, MEASURES, Gate, Limit, matches
@@ -179,7 +179,7 @@ def _limit(text: str, measure: Measure | None, where: str, problems: list[Proble
     if per_connection and measure and (measure.needs != "fault" or measure.unit):
         remedy = "remove it, or limit failed_after(FAULT)"
         problems.append(Problem(where=where, what='"per connection" is for counts of what a fault does', remedy=remedy))
-    value = float(Decimal(match["number"]) * factor)
+    value = _times(match["number"], factor)
     if not isfinite(value):
         problems.append(Problem(where=where, what=f"{text!r} is too large a limit", remedy="write a smaller number"))
         return None
@@ -189,15 +189,20 @@ def _limit(text: str, measure: Measure | None, where: str, problems: list[Proble
 def _relative(match: re.Match[str], measure: Measure | None, where: str, problems: list[Problem]) -> Limit | None:
     if measure and measure.needs == "fault":
         problems.append(Problem(where=where, what="what a fault does has no baseline", remedy="write a number"))
-    try:
-        factor = float(Decimal(match["number"] or 1) * (PERCENT if match["unit"] else 1))
-    except InvalidOperation:
-        factor = 0.0
-    if not 0 < factor < float("inf"):
+    factor = _times(match["number"] or "1", PERCENT if match["unit"] else Decimal(1))
+    if not 0 < factor < inf:
         remedy = "write a positive number, such as 0.95 × baseline"
         problems.append(Problem(where=where, what=f"{match['number']!r} × baseline is not a limit", remedy=remedy))
         return None
     return Limit(value=factor, relative=True)
+
+
+def _times(number: str, factor: Decimal) -> float:
+    """Rounded once; infinite where it is too large, or no number."""
+    try:
+        return float(Decimal(number) * factor)
+    except ArithmeticError:
+        return inf
 
 
 def _factor(unit: str, text: str, measure: Measure | None, where: str, problems: list[Problem]) -> Decimal:

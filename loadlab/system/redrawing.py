@@ -55,10 +55,11 @@ def fitting(text: str, lines: int) -> str:
 
 
 def _size(stream: Output) -> os.terminal_size | None:
-    """That of the terminal; None of what is none, or cannot move its cursor."""
+    """That of the terminal; None of what is none, cannot move its cursor, or does not know its size."""
     if not stream.isatty() or os.environ.get("TERM", "").lower() in {"dumb", "unknown"}:
         return None
     try:
-        return os.get_terminal_size(stream.fileno())
+        size = os.get_terminal_size(stream.fileno())
     except OSError:
         return None
+    return size if all(size) else None  # a serial console, or `script` and `docker exec` without a terminal: 0 × 0

@@ -273,6 +273,13 @@ def test_what_a_fault_did_is_judged_by_its_worst_trial(
     assert (result.case and result.case.fault is not None, result.outcome) == (True, outcome)
 
 
+def test_a_return_that_noise_hides_is_undecided_for_this_reason() -> None:
+    asked = read_gates(["recovered_after(database_restart) < 1 s", "failed_after(database_restart) <= 2"])
+    recovered, failed = decide(questions_of(after_restart((0, 0, None)), asked))
+    assert (recovered.outcome, recovered.doubt) == ("undecided", Doubt.NOISE_UNKNOWN)
+    assert failed.outcome == "pass"
+
+
 def test_per_connection_counts_the_requests_that_a_promise_is_about() -> None:
     found = after_restart((19, 2, 0.5))
     (seen,) = found.aftermaths.cases

@@ -9,8 +9,8 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,9 +23,11 @@ from loadlab.store.folder import RunFolder
 from loadlab.system.signals import stoppable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from command_line import InProcess
+
+    Ways = Callable[[str], "Interrupted"]
 
 INSTANTS = 20  # at which a run is stopped
 ONE_CASE = ("--only", "*max_age=none*")
@@ -65,38 +67,41 @@ def interrupt(run: Started, name: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def interrupted(loadlab: CommandLine, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Interrupted]:
-    """A run for each way to stop one, side by side."""
+def interrupted(loadlab: CommandLine, tmp_path_factory: pytest.TempPathFactory) -> Ways:
+    """A run that is stopped in one of the ways, once for all tests that look at it."""
     folder = tmp_path_factory.mktemp("interrupted")
     (folder / "plan.toml").write_text(SMALL_PLAN.format(blocks=50))
-    paths = {name: folder / name.replace(" ", "-") for name in ENDS}
-    kept: dict[str, dict[str, bytes]] = {}
-    with ExitStack() as stack:
-        runs = {
-            name: stack.enter_context(loadlab.started("run", folder / "plan.toml", "--out", path, *ONE_CASE))
-            for name, path in paths.items()
-        }
-        for name, run in runs.items():
-            kept[name] = await_second_trial(run, paths[name])
+
+    @cache
+    def by(name: str) -> Interrupted:
+        path = folder / name.replace(" ", "-")
+        with loadlab.started("run", folder / "plan.toml", "--out", path, *ONE_CASE) as run:
+            kept = await_second_trial(run, path)
             interrupt(run, name)
-        return {
-            name: Interrupted(path=paths[name], kept=kept[name], outcome=run.outcome()) for name, run in runs.items()
-        }
+            return Interrupted(path=path, kept=kept, outcome=run.outcome())
+
+    return by
 
 
-@pytest.mark.parametrize("name", ENDS)
-def test_a_stopped_run_ends_with_its_signals_code_and_says_so(interrupted: dict[str, Interrupted], name: str) -> None:
+# SIGHUP ends a run as SIGTERM does.
+each_end = pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name == "SIGHUP" else name for name in ENDS]
+)
+
+
+@each_end
+def test_a_stopped_run_ends_with_its_signals_code_and_says_so(interrupted: Ways, name: str) -> None:
     number, code = ENDS[name]
-    outcome = interrupted[name].outcome
+    outcome = interrupted(name).outcome
     assert outcome.code == code, outcome.stderr
     said, how_to_go_on = outcome.stderr.splitlines()[-2:]
     assert said == f"loadlab: Stopped by {number.name}."
-    assert how_to_go_on == f"Continue with: {shlex.join(['loadlab', 'run', '--resume', str(interrupted[name].path)])}"
+    assert how_to_go_on == f"Continue with: {shlex.join(['loadlab', 'run', '--resume', str(interrupted(name).path)])}"
 
 
-@pytest.mark.parametrize("name", ENDS)
-def test_a_stopped_run_keeps_its_trials_and_reports_on_them(interrupted: dict[str, Interrupted], name: str) -> None:
-    stopped = interrupted[name]
+@each_end
+def test_a_stopped_run_keeps_its_trials_and_reports_on_them(interrupted: Ways, name: str) -> None:
+    stopped = interrupted(name)
     assert stopped.kept
     assert stopped.kept.items() <= trials_in(stopped.path).items()
     report = json.loads((stopped.path / "report.json").read_text())
@@ -107,7 +112,8 @@ def test_a_stopped_run_keeps_its_trials_and_reports_on_them(interrupted: dict[st
     assert (stopped.path / "report.html").stat().st_size > 0
 
 
-def test_nothing_of_a_stopped_run_goes_on(interrupted: dict[str, Interrupted], loadlab: CommandLine) -> None:
+def test_nothing_of_a_stopped_run_goes_on(interrupted: Ways, loadlab: CommandLine) -> None:
+    interrupted("SIGTERM")
     assert loadlab.processes() == []
     assert list((loadlab.state / "labs").iterdir()) == []
 
@@ -199,10 +205,8 @@ def test_what_a_killed_lab_left_running_is_gone_after_the_next_one(resumed: Resu
     assert list((loadlab.state / "labs").iterdir()) == []
 
 
-def test_a_run_that_is_being_measured_is_not_resumed_by_another_lab(
-    interrupted: dict[str, Interrupted], here: InProcess
-) -> None:
-    path = interrupted["SIGTERM"].path
+def test_a_run_that_is_being_measured_is_not_resumed_by_another_lab(interrupted: Ways, here: InProcess) -> None:
+    path = interrupted("SIGTERM").path
     with RunFolder.at(path).locked():  # as another lab would hold it
         intruder = here("run", "--resume", path)
     assert intruder.code == 2

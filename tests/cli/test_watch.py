@@ -121,7 +121,11 @@ def test_a_single_reading_is_too_little(here: InProcess, application: ServedAppl
     [
         ("open <= 20", 0, ""),
         ("open < 0", 10, "default: open < 0 fails"),
-        ("replica: open <= 20", 11, "replica: open <= 20 is undecided, because it was not measured"),
+        (
+            "replica: open <= 20",
+            11,
+            "replica: open <= 20 is undecided, because the project has counted no connection of such an alias",
+        ),
     ],
 )
 def test_the_gates_of_a_watch_decide_its_exit_code(  # noqa: PLR0913, PLR0917  three are fixtures

@@ -76,6 +76,24 @@ def test_prepare_threshold_is_said_to_have_no_effect_alone(options: dict[str, An
         assert [identity for identity, _ in warnings(patched, OPTIONS=options)] == warned
 
 
+@every(
+    ("given", "warned"),
+    [
+        ({"CONN_HEALTH_CHECKS": "false"}, [("loadlab.W022", "CONN_HEALTH_CHECKS is the text 'false'", "for True.")]),
+        ({"ATOMIC_REQUESTS": ""}, [("loadlab.W022", "ATOMIC_REQUESTS is the text ''", "for False.")]),
+        ({"ATOMIC_REQUESTS": False, "CONN_HEALTH_CHECKS": True, "DISABLE_SERVER_SIDE_CURSORS": 1}, []),
+    ],
+)
+def test_a_text_for_true_or_false_is_warned_of(given: dict[str, Any], warned: list[tuple[str, str, str]]) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        seen = warnings(patched, **given)
+    assert len(seen) == len(warned)
+    for (identity, said), (expected, start, end) in zip(seen, warned, strict=True):
+        assert identity == expected
+        assert start in said
+        assert said.endswith(end)
+
+
 def test_settings_that_lead_nowhere_are_left_to_django(monkeypatch: pytest.MonkeyPatch) -> None:
     handler = ConnectionHandler({"default": {**POSTGRESQL, "NAME": "", "OPTIONS": {"prepare_threshold": 5}}})
     with pytest.raises(ImproperlyConfigured):

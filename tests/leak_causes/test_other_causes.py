@@ -55,6 +55,14 @@ def test_a_command_that_waits_for_long_is_named() -> None:
     assert name(Holder.OUTSIDE, **{**facts, "used_seconds": 61.0}) == "command_never_returns"
 
 
+@every("session", [None, Session(state="", user="shop")])
+def test_a_role_that_sees_no_state_hides_no_cause(session: Session | None) -> None:
+    command: dict[str, Any] = {"opened_by": COMMAND, "used_by": COMMAND, "session": session, **MAIN}
+    assert name(Holder.OUTSIDE, **command, used_seconds=61.0) == "command_never_returns"
+    assert name(Holder.OUTSIDE, **command, used_seconds=59.0) == ""
+    assert name(Holder.IDLE, apart=True, session=session, used_seconds=61.0) == "unclosed_alias"
+
+
 def test_what_a_program_has_opened_at_its_start_is_to_be_closed_there() -> None:
     program = Unit(kind="other", name="celery")
     cause = the_cause(Holder.OUTSIDE, opened_by=STARTED, used_by=program, session=SLEEPS, **MAIN)

@@ -132,6 +132,14 @@ def test_sessions_that_a_silent_host_may_have_are_not_called_not_ours() -> None:
         assert note == "Sessions of database shop that no listed host has may be of those that gave no listing: web-2."
 
 
+def test_where_processes_are_not_counted_no_session_is_called_not_ours() -> None:
+    for seen in (listing(uncounted=True), listing(connections(1), uncounted=True)):
+        found = join(seen, asked(backend(1000), backend(30), aliases=("default",)))
+        assert not_ours(found) == []
+        assert Holder.NOT_TOLD in [one.holder for one in found.connections]
+        assert merged({"a": found, "b": replace(listing(), place="b")}, {}).uncounted
+
+
 def test_where_the_project_itself_asks_without_a_pooler_a_session_is_not_ours() -> None:
     found = join(listing(), asked(backend(30), aliases=("default",)))
     assert ([one.backend for one in not_ours(found)], found.notes) == ([30], ())
@@ -156,6 +164,7 @@ def test_connections_that_the_database_does_not_know_make_nothing_strange() -> N
     found = join(listing(connections(2)), asked(backend(30), backend(31)))
     assert not_ours(found) == []
     assert "none of its connections is among the sessions of database shop. A pooler may be" in found.notes[0]
+    assert found.notes[0].endswith("or another database was asked; so no session is called not ours.")
 
 
 def test_where_the_project_itself_asks_a_session_that_is_missing_is_gone() -> None:
@@ -171,6 +180,7 @@ def test_of_two_aliases_only_that_of_the_database_is_joined() -> None:
     assert {one.alias for one in found.connections if one.session} == {"default"}
     assert [one.backend for one in not_ours(found)] == [9]
     assert found.notes[0].startswith("archive: none of its connections is among the sessions of database shop.")
+    assert found.notes[0].endswith("or another database was asked.")  # one session is called not ours
 
 
 def test_the_few_connections_that_outlived_a_restart_are_ours() -> None:
@@ -188,6 +198,14 @@ def test_the_few_connections_that_outlived_a_restart_are_ours() -> None:
     )
 
 
+def test_the_few_are_ours_too_where_a_role_sees_no_ages() -> None:
+    dead, alive = connections(9, opened_seconds=900.0), replace(connections(1)[0], backend=1020)
+    seen = listing(dead, (alive,), (replace(alive, alias="again", backend=1021),))
+    seen = replace(seen, aliases={"default": POSTGRES, "again": POSTGRES})
+    hidden = [Backend(pid=pid, seconds=None, session=Session(state="", user="shop")) for pid in (1020, 1021)]
+    assert not_ours(join(seen, asked(*hidden))) == []
+
+
 def test_a_session_that_two_aliases_may_have_is_that_of_the_surer_one() -> None:
     far = (*connections(1, alias="archive"), *connections(4, alias="archive", opened_seconds=900.0)[1:])
     seen = replace(listing(connections(2), far), aliases={"default": POSTGRES, "archive": POSTGRES})
@@ -201,6 +219,18 @@ def test_two_aliases_of_one_database_share_its_sessions() -> None:
     found = join(seen, asked(backend(1000), backend(1001), backend(9), aliases=("default", "again")))
     assert states(found) == {1000: "idle", 1001: "idle", 9: "idle"}
     assert [one.backend for one in not_ours(found)] == [9]
+
+
+def test_the_limits_of_two_servers_are_told_apart() -> None:
+    primary, replica = asked(backend(1000), aliases=("default",)), asked(backend(9), backend(10), aliases=("replica",))
+    other = replace(replica, sessions=replace(replica.sessions, server=1.6e9, limit=20))
+    found = join(listing(connections(1)), primary, other)
+    assert found.limit is None
+    assert found.notes[:2] == (
+        "The server of default accepts 97 sessions in all, and has 1 in the databases that were asked.",
+        "The server of replica accepts 20 sessions in all, and has 2 in the databases that were asked.",
+    )
+    assert join(listing(connections(1)), primary, replica).limit == 97
 
 
 def test_a_role_that_may_not_see_others_is_told_what_it_lacks() -> None:

@@ -179,10 +179,12 @@ def test_a_share_that_is_just_its_limit_meets_it(percent: int) -> None:
     assert most.meets(percent / 1000)
 
 
-@pytest.mark.parametrize("number", ["1e400", "-1e999"])
+@pytest.mark.parametrize("number", ["1e400", "-1e999", "1e999999999", "1e99999999999999999999"])
 def test_a_limit_is_a_finite_number(number: str) -> None:
     with pytest.raises(UsageError, match="too large a limit"):
         read_gates([f"leaks <= {number}"])
+    with pytest.raises(UsageError, match="× baseline is not a limit"):
+        read_gates([f"open <= {number} × baseline"])
 
 
 def test_every_quantity_can_be_limited() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from loadlab.analysis.pairs import declared_pairs, other_side_of
 from loadlab.errors import UsageError
+from loadlab.model.plan import Against
 from loadlab.plan.experiment import read_plan
 from loadlab.plan.gates import gates_of
 
@@ -46,6 +47,11 @@ def test_each_case_is_there_on_both_sides_and_one_twice() -> None:
 def test_a_plan_without_a_baseline_has_a_noise_floor_too() -> None:
     cases = read_plan(plan(), "plan").cases
     assert [(case.side, case.replica) for case in cases] == [("this", False), ("this", True), ("psycopg", False)]
+
+
+@pytest.mark.parametrize("folder", ["~no-such-user/site", "/srv/\0/site"])
+def test_a_folder_that_cannot_be_is_told_as_missing_later(folder: str) -> None:
+    assert Against(folder=folder).called == "site"
 
 
 def test_a_case_is_compared_with_itself_on_the_other_side() -> None:

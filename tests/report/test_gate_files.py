@@ -12,11 +12,12 @@ from xml.etree import ElementTree as ET
 import pytest
 from factories import reports
 
-from loadlab.model.gates import MEASURES, GateOutcome, Gates
+from loadlab.model.gates import MEASURES, GateOutcome, GateResult, Gates
+from loadlab.plan.gates import read_gates
 from loadlab.report import REPORTS
 from loadlab.report.content.gates import GateLine, of_run, table
 from loadlab.report.gate_files import code_quality, github, junit, summary
-from loadlab.report.prose.gates import quantities
+from loadlab.report.prose.gates import measured, quantities
 
 STARTED: Final = "2026-11-22 21:00 UTC"
 # What the schemas of Ant (windyroad/JUnit-Schema) and of Jenkins (xunit-plugin, junit-10.xsd) both allow:
@@ -153,3 +154,21 @@ def test_the_manual_lists_every_quantity_as_it_is() -> None:
     page = (Path(__file__).parents[2] / "docs" / "reference" / "gates.md").read_text(encoding="utf-8")
     assert len(listed) == len(MEASURES)
     assert [line for line in listed if line not in page.splitlines()] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "alias", "told"),
+    [
+        ("leaks == 0", 1.0, "", "1 trial"),
+        ("leaks == 0", 2.0, "default", "2 aliases"),
+        ("open <= 20", 21.0, "default", "21 connections"),
+        ("failed == 0", 12345.0, "", "12,345 requests"),
+        ("open <= 1 × baseline", 2.0, "", "2.00× the baseline"),
+        ("failed_after(database_restart) <= 1 per connection", 1.5, "", "1.5 per connection"),
+        ("opens_per_request < 0.05", 0.2, "", "0.2"),
+    ],
+)
+def test_a_count_is_told_with_what_it_counts(text: str, value: float, alias: str, told: str) -> None:
+    (gate,) = read_gates([text])
+    result = GateResult(gate=gate, outcome=GateOutcome.FAIL, value=value, alias=alias)
+    assert measured(result) == told

@@ -47,6 +47,17 @@ def test_a_terminal_is_cleared_and_keeps_what_it_has_room_for(monkeypatch: pytes
     assert widths == [60, 60, 60]
 
 
+def test_a_terminal_without_a_size_gets_all_of_one_text_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    ours, theirs = os.openpty()  # which says 0 × 0
+    make, widths = twice("a\nb\nc")
+    with os.fdopen(theirs, "w") as terminal, suppress(KeyboardInterrupt):
+        redraw(terminal, make, 0.001)
+    shown = os.read(ours, 1000).decode().replace("\r\n", "\n")
+    os.close(ours)
+    assert (shown, widths) == ("a\nb\nc\na\nb\nc\n", [None, None, None])
+
+
 @every("seconds", [0.0, -1.0, math.nan, math.inf, 1e300])
 def test_what_cannot_be_waited_for_is_no_pause(seconds: float) -> None:
     assert not is_pause(seconds)

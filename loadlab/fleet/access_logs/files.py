@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from loadlab.errors import UsageError
+from loadlab.model.paths import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,7 +30,7 @@ COMPRESSED: Final = {
 
 def beside(folder: Path, pattern: str) -> str:
     """The pattern of files, found from `folder`; standard input stays."""
-    return pattern if pattern == STDIN else str(folder / Path(pattern).expanduser())
+    return pattern if pattern == STDIN else str(folder / expanded(pattern))
 
 
 def named(patterns: list[str]) -> list[str]:

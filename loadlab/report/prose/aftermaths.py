@@ -118,8 +118,9 @@ def bound(case: CaseAftermath) -> str:
 WHAT_IT_IS: Final = (
     "Each case was measured without and with each fault. Failed requests are those that ended after the fault began."
     f" Throughput is within the noise while no {numbers.exact(SLICE_SECONDS)} s have fewer successes than the same case"
-    " without the fault ever had, nor than three standard deviations below its mean. The first success counts from when"
-    " the fault was in place: for a restart, when the database served again."
+    " without the fault ever had, nor than three standard deviations below its mean. In a single trial it leaves the"
+    " noise by chance too: throughput falls with a strategy if it does so in more than half of the trials. The first"
+    " success counts from when the fault was in place: for a restart, when the database served again."
 )
 WHAT_IS_PROMISED: Final = (
     "Promised by Django's documentation: a connection that is gone fails at most one request, and none with"

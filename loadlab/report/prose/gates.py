@@ -18,6 +18,7 @@ DOUBTS: Final[Mapping[Doubt, str]] = {
     Doubt.NOT_MEASURED: "it was not measured",
     Doubt.VALUE_UNKNOWN: "too few requests succeeded in each trial, or the target did not keep up with its load",
     Doubt.LEAK_UNKNOWN: "too few connections were opened to tell",
+    Doubt.NOISE_UNKNOWN: "throughput without the fault varies too much to tell",
     Doubt.UNUSED: "nothing used the database",
     Doubt.NO_ALIAS: "the project has counted no connection of such an alias",
     Doubt.BEGUN_ANEW: "the counters have only just been reset",
@@ -39,9 +40,11 @@ UNITS: Final[Mapping[Unit, str]] = {"": "a number", "s": "ms or s", "share": "% 
 
 
 def measured(result: GateResult) -> str:
-    """The figure and its interval, e.g. "0.93× the baseline (0.90–0.96)"."""
+    """The figure and its interval, e.g. "0.93× the baseline (0.90–0.96)", or what was counted, e.g. "12 requests"."""
     if result.value is None:
         return numbers.MISSING
+    if noun := _noun(result):
+        return numbers.plural(int(result.value), noun)
     spelt = numbers.ratio if result.gate.limit.relative else SPELT[result.gate.measure.unit]
     rest = " the baseline" if result.gate.limit.relative else "/s" if result.gate.measure.unit == "/s" else ""
     each = " per connection" if result.gate.limit.per_connection else ""
@@ -49,6 +52,14 @@ def measured(result: GateResult) -> str:
     if result.low is None or result.high is None or result.doubt is Doubt.TOO_FEW_TRIALS:
         return value
     return f"{value} ({_bounded(spelt, result.low)} to {_bounded(spelt, result.high)})"
+
+
+def _noun(result: GateResult) -> str:
+    """Of what was counted; empty for all but whole numbers."""
+    limit, measure = result.gate.limit, result.gate.measure
+    if limit.relative or limit.per_connection:
+        return ""
+    return (result.alias and measure.watched_noun) or measure.noun
 
 
 def _bounded(spelt: Callable[[float | None], str], value: float) -> str:
