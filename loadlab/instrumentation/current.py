@@ -27,11 +27,13 @@ from loadlab.instrumentation.ledger_file import LEDGERS
 from loadlab.instrumentation.request_times import RequestTimes
 from loadlab.instrumentation.request_totals import REQUEST_TIMES
 from loadlab.instrumentation.roles import mode, role
+from loadlab.instrumentation.uncounted import mark
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from loadlab.instrumentation.archive import Kind
+    from loadlab.instrumentation.process_file import ProcessFile
 
 Kept = TypeVar("Kept", Ledger, RequestTimes)
 AGAIN_SECONDS: Final = 5.0  # before a file that could not be made is tried again
@@ -55,6 +57,7 @@ class _Beginning(Generic[Kept]):
         self._counted = counted
         self._otherwise = otherwise  # what stays uncounted when the file begins late
         self._memory: Kept | None = None
+        self.mark: ProcessFile | None = None  # that this process is not counted
         self._again = 0.0  # when to try again
 
     def begun(self) -> Kept | None:
@@ -70,6 +73,7 @@ class _Beginning(Generic[Kept]):
             # A site must not go down because it cannot be counted.
             self._again = time.monotonic() + AGAIN_SECONDS
             if self._memory is None:
+                self._leave_mark()
                 logging.getLogger("loadlab").error(  # noqa: TRY400  the words are all that there is to say
                     "The %s of process %d are not counted: %s", self._counted, os.getpid(), error
                 )
@@ -81,6 +85,12 @@ class _Beginning(Generic[Kept]):
         with suppress(OSError):  # the next scrape folds them, and says what is wrong
             Archive(place, self._kind).fold(FOLDED)
         return made
+
+    def _leave_mark(self) -> None:
+        """Listings say that this process has connections which they lack."""
+        if self._kind is LEDGERS:
+            with suppress(OSError):
+                self.mark = mark(directory())
 
     def memory(self) -> Kept:
         if self._memory is None:
@@ -101,7 +111,7 @@ class _Files:
 
     def release(self) -> None:
         """Leave the files to the parent, in a forked child."""
-        for kept in (self.ledger, self.request_times):
+        for kept in (self.ledger, self.request_times, self.ledger_begins.mark):
             if kept is not None:
                 kept.release_after_fork()
 

@@ -15,7 +15,9 @@ from django.db.utils import ConnectionHandler
 from loadlab.instrumentation import current
 from loadlab.instrumentation.counters import CounterSet
 from loadlab.instrumentation.counting import install
+from loadlab.instrumentation.open_connections import listing_of
 from loadlab.instrumentation.request_totals import RequestTotals
+from loadlab.instrumentation.uncounted import MARKS
 from loadlab.instrumentation.work import become
 
 if TYPE_CHECKING:
@@ -97,7 +99,20 @@ def test_trying_again_leaves_no_file_and_no_descriptor(folder: Path) -> None:
             current.ledger()
             current.request_times()
         assert psutil.Process().num_fds() == before
-    assert list(folder.iterdir()) == []
+    assert [path.suffix for path in folder.iterdir()] == [MARKS.suffix]
+
+
+def test_a_listing_says_that_a_process_began_on_a_full_disk_while_it_lives(folder: Path, wrapper: Any) -> None:
+    with full_disk(room=0):
+        query(wrapper)
+        (note,) = listing_of(folder, {}).notes
+    assert note.startswith("Processes that began without room for their ledgers: 1. What each opened until ")
+    current.ledger()  # it may still have connections open that are in no ledger
+    found = listing_of(folder, {})
+    assert (found.notes, found.uncounted) == ((note,), True)
+    current.mine.ledger_begins.mark.release_after_fork()  # as where the process ends
+    assert not listing_of(folder, {}).uncounted
+    assert list(folder.glob(f"*{MARKS.suffix}")) == []
 
 
 def test_a_file_that_cannot_be_made_is_not_tried_for_each_request(monkeypatch: pytest.MonkeyPatch) -> None:
