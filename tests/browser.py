@@ -55,9 +55,9 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebDriver]:
 
 
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    """Leave a module's last page: a live page that stays open asks and draws for as long as other tests run."""
-    last = nextitem is None or nextitem.nodeid.partition("::")[0] != item.nodeid.partition("::")[0]
-    if last and (driver := getattr(item, "funcargs", {}).get("browser")):
+    """Leave a page that the next test does not need: it asks and draws, and complains once its server has gone."""
+    stays = nextitem is not None and nextitem.path == item.path and "browser" in getattr(nextitem, "fixturenames", ())
+    if not stays and (driver := getattr(item, "funcargs", {}).get("browser")):
         driver.get("about:blank")
 
 

@@ -27,8 +27,8 @@ REPOSITORY: Final = Path(__file__).resolve().parent.parent
 SMALL_PLAN: Final = """
 seed = 1
 blocks = {blocks}
-warmup_seconds = 0.2
-window_seconds = 0.6
+warmup_seconds = 0.1
+window_seconds = 0.4
 users = [4]
 control = "sync"
 [servers.sync]

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from loadlab.lab.lab import Lab
 
-ENOUGH: Final = 30  # requests, after which a load is under way
-HEAD_SECONDS: Final = 0.5  # from then on until something happens, so that it happens within the window
+ENOUGH: Final = 6  # requests, after which a load is under way
+HEAD_SECONDS: Final = 0.2  # from then on until something happens: longer than the warm-up, so that it is in the window
 
 
 @contextmanager

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from loadlab.model.samples import Trial
 
 NO_ANSWER = "no answer"
+SILENT = "requests were under way and none was answered for"
 WINDOW_SECONDS = 0.4
 LONGER = (1, 3, 9)  # times the window that is long enough on an idle machine
 PLAN = Plan(servers={}, strategies={}, warmup_seconds=0.1, window_seconds=WINDOW_SECONDS)
@@ -52,7 +53,7 @@ class Quiet:
 class TrialRunner:
     """Runs single trials, described as briefly as tests want to.
 
-    One during which the machine had no time for the lab itself says nothing about what a test asserts: it is run again.
+    One for which the machine had no time says nothing about what a test asserts: it is run again, for longer each time.
     """
 
     tries = 4
@@ -65,6 +66,7 @@ class TrialRunner:
     def changed(self, *, plan: Plan) -> TrialRunner:
         """The same with another plan."""
         other = TrialRunner(replace(self.lab, plan=plan))
+        other.tries = self.tries
         other._order = self._order + 1000
         return other
 
@@ -83,8 +85,10 @@ class TrialRunner:
         idle_percent: int = 0,
         project: Project | None = None,
         fault: PlannedFault | None = None,
+        fewest: int = 12,
         **parameters: Any,
     ) -> Trial:
+        """A trial with `fewest` requests at least, if the machine can."""
         choice = config_of(SERVERS, server, parameters, "server")
         strategy = strategy or config_of(STRATEGIES, "max_age", {"max_age": max_age}, "strategy")
         case = Case(
@@ -98,12 +102,13 @@ class TrialRunner:
             idle_percent=idle_percent,
             fault=fault,
         )
-        plan = replace(self.lab.plan, window_seconds=window_seconds)
-        lab = replace(self.lab, plan=plan, project=project or Project(driver=driver))
-        for left in reversed(range(self.tries)):
+        for number in range(self.tries):
             self._order += 1
+            plan = replace(self.lab.plan, window_seconds=window_seconds * 2**number)
+            lab = replace(self.lab, plan=plan, project=project or Project(driver=driver))
             done = run_trial(case, Step(order=self._order, block=0, case=0), lab, replace(self.target, lab=lab))
-            if not left or not (TOO_BUSY in done.reason or _stood_still(done)):
+            too_few = done.state == "complete" and len(done.requests.ended) < fewest
+            if not (too_few or TOO_BUSY in done.reason or SILENT in done.reason or _stood_still(done)):
                 break
         return done
 
@@ -141,6 +146,12 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 @pytest.fixture(scope="session")
 def trial(lab: Lab) -> TrialRunner:
     return TrialRunner(lab)
+
+
+@pytest.fixture
+def one_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test disturbs from outside is the trial that it asks for, and not another one after it."""
+    monkeypatch.setattr(TrialRunner, "tries", 1)
 
 
 def open_sessions(lab: Lab) -> int:

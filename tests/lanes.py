@@ -47,9 +47,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(lane)
         if not any(item.get_closest_marker(lane) for lane in LANES):
             item.add_marker(PURE)
-    # Files that start programs take longest. They come first, so that the workers end at about the same time.
+    # Files that start programs take longest, and then those that simulate. They come first, so that the workers end at
+    # about the same time.
     starting = {item.path for item in items if not item.get_closest_marker(PURE)}
-    items.sort(key=lambda item: item.path not in starting)
+    thorough = {item.path for item in items if item.get_closest_marker("thorough")}
+    items.sort(key=lambda item: (item.path not in starting, item.path not in thorough))
 
 
 @pytest.hookimpl(wrapper=True)

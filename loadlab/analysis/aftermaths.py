@@ -175,7 +175,19 @@ def _promise(trial: Trial, bound: Bound | None) -> Promise | None:
         return Promise(bound=bound, allowed=0, counted=max(0, course.failed_since - _unopened(trial)))
     if course.open_then is None:
         return None
-    return Promise(bound=bound, allowed=course.open_then, counted=max(0, course.failed - _unopened(trial)))
+    ended = _ended(trial.case, course.open_then)
+    return Promise(bound=bound, allowed=ended, counted=max(0, course.failed - _unopened(trial)))
+
+
+def _ended(case: Case, connections: int) -> int:
+    """How many of so many connections the case's fault ends; all where another loadlab's parameters say nothing."""
+    fault = case.fault
+    if fault is None or fault.name not in FAULTS:
+        return connections
+    try:
+        return FAULTS[fault.name](**fault.config.parameters).ends_of(connections)
+    except (TypeError, ValueError, OverflowError):
+        return connections
 
 
 def _unopened(trial: Trial) -> int:

@@ -179,7 +179,8 @@ def _per_connection(gate: Gate, one: Aftermath) -> float | None:
     """For each connection that the fault ended; without any, every figure but 0 is too much.
 
     Of failed requests, those count that documentation promises anything of: not those for which no connection could be
-    opened, because the database was away.
+    opened, because the database was away. They are divided by how many the fault ends of those that were open when it
+    began: each failure ends one, so that those which ended would always be as many.
     """
     figure, connections = AFTER[gate.quantity](one), sum(one.lost.values())
     if gate.quantity == "failed_after" and one.promise is not None:

@@ -55,7 +55,10 @@ class BackendTerminate(Fault):
             if time.monotonic() > deadline:
                 raise EnvironmentFaultError(f"The target had no connection to {database} that could be ended.")
             time.sleep(POLL_SECONDS)
-        return found[: ceil(self.share * len(found))]
+        return found[: self.ends_of(len(found))]
+
+    def ends_of(self, connections: int) -> int:
+        return ceil(self.share * connections)
 
 
 def _await_gone(judge: PostgreSQL, database: str, ended: set[int]) -> None:

@@ -116,6 +116,10 @@ class Fault(ABC):
         del context
         return nullcontext(NOTHING)
 
+    def ends_of(self, connections: int) -> int:
+        """How many of the target's connections it ends, of so many that are open when it begins."""
+        return connections
+
     @abstractmethod
     def applied(self, context: FaultContext) -> AbstractContextManager[FaultEffect]:
         """Apply the fault; the end of the context undoes it.

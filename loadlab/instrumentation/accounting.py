@@ -140,9 +140,13 @@ class Accounting:
     def _about_to_close(self) -> None:
         """A pool may lend the connection to others before the call that gives it back has returned."""
         row = self._row
-        if row is not None and row.pooled:
+        if row is not None and row.pooled and self._is_taken(row):
             row.returned()
         self._parents_alone = row is not None and not row.ledger.mark[0] and not self._ends_for_parent()
+
+    def _is_taken(self, row: Row) -> bool:
+        """Whether this process has it from a pool: what a forked child has never used, its parent has taken."""
+        return bool(row.ledger.mark[0]) or self._inherited is not None
 
     def _ends_for_parent(self) -> bool:
         """Whether a forked child that closes the connection ends it for its parent: no server has SQLite's."""
@@ -150,6 +154,7 @@ class Accounting:
 
     def _write_down_close(self, connection: object) -> None:
         row, finalizer, reason = self._row, self._finalizer, self._reason
+        taken = row is not None and self._is_taken(row)
         self._reason = None
         self._row = self._using = self._inherited = self._finalizer = None
         self._counted_for = NOTHING
@@ -157,7 +162,7 @@ class Accounting:
             return
         row.leaves()
         if not getattr(connection, "closed", True):
-            if not row.pooled:  # or it was said before, and others may have the connection by now
+            if taken and not row.pooled:  # or it was said before, and others may have the connection by now
                 row.returned()  # to a pool of the engine's own, which will close it some day
             return
         if finalizer is not None:

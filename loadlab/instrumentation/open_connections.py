@@ -108,14 +108,16 @@ def listing_of(directory: Path, aliases: Mapping[str, AliasSettings], asking: in
     reading = _Reading(directory)
     connections = worst_first(reading.open())
     serving = [*(one.process for one in connections), *reading.servers]
+    notes = _notes_on(directory, asking)
     return Listing(
         at=time.time(),
         connections=connections,
         aliases=aliases,
         server=next(filter(None, map(reading.servers.get, serving)), ""),
-        notes=_notes_on(directory, asking),
+        notes=notes,
         place=_place_of(directory),
         ended=tuple(reading.ended),
+        uncounted=bool(notes),
     )
 
 
@@ -132,7 +134,7 @@ def listed_with(read: Callable[[], Listing], ask: Callable[[], DatabaseSessions]
 
 
 def _notes_on(directory: Path, asking: int | None) -> tuple[str, ...]:
-    """What keeps connections out of the listing, in sentences."""
+    """What keeps connections out of the listing, in sentences; () if nothing does."""
     if hidden := sum(not os.access(path, os.R_OK) for path in directory.glob(f"*{LEDGERS.suffix}")):
         return (f"Ledgers that this user may not read: {hidden}. Their processes' connections are not listed.",)
     owners = {path.name.partition("-")[0] for path, _ in live_files(directory, LEDGERS)}

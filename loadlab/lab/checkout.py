@@ -56,7 +56,7 @@ def commit_of(folder: Path, revision: str) -> str:
     repository_of(folder)
     failure = (
         f"The repository of {folder} has no revision {revision!r}; git fetch gets those of a remote (in CI, check out"
-        f" with the whole history: fetch-depth: 0){_as_folder(revision)}"
+        f" with the whole history: fetch-depth: 0 in GitHub Actions, GIT_DEPTH: 0 in GitLab){_as_folder(revision)}"
     )
     name = f"{revision}^{{commit}}"
     return _git(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", name, failure=failure)

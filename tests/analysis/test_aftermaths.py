@@ -126,6 +126,18 @@ def test_what_django_promises_is_judged(did: Did, *, checks: bool, max_age: floa
     assert (one.promised, one.broken) == (1, 0 if holds else 1)
 
 
+@every(
+    ("share", "failed", "allowed", "holds"),
+    [(0.5, 1, 1, True), (0.5, 2, 1, False), (0.3, 1, 1, True), (1.0, 2, 2, True), ("half", 2, 2, True)],
+)
+def test_of_a_share_of_connections_as_many_requests_may_fail(
+    share: float | str, *, failed: int, allowed: int, holds: bool
+) -> None:
+    one = kept(Did(failed=failed), under=fault("backend_terminate", share=share))
+    (promise,) = [seen.promise for seen in one.trials if seen.promise]
+    assert (promise.allowed, promise.kept) == (allowed, holds)
+
+
 def test_nothing_is_promised_of_a_fault_without_a_bound_or_of_a_pool() -> None:
     exhausted = kept(Did(failed=9), under=fault("connections_exhausted", seconds=0.5, free=0))
     assert (exhausted.bound, exhausted.promised) == (None, 0)

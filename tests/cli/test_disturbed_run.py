@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-LONG = SMALL_PLAN.replace("window_seconds = 0.6", "window_seconds = 3.0").replace('[0, "none"]', '["none"]')
+LONG = SMALL_PLAN.replace("window_seconds = 0.4", "window_seconds = 3.0").replace('[0, "none"]', '["none"]')
 POOLED = LONG.replace('[strategies.max_age]\nmax_age = ["none"]', "[strategies.pgbouncer]")
 
 

@@ -89,7 +89,8 @@ def test_the_progress_of_a_trial_ends_with_the_peak_of_the_report(finished: Fini
     assert {order: seen[-1] for order, seen in peaks.items()} == {
         trial["order"]: trial["connections"]["peak"] for trial in finished.report["trials"]
     }
-    assert all(seen == sorted(seen) and seen[-1] > 0 for seen in peaks.values())
+    assert all(seen == sorted(seen) for seen in peaks.values())
+    assert max(seen[-1] for seen in peaks.values()) > 0  # at age 0, no look may find one open
 
 
 @pytest.fixture
@@ -224,7 +225,8 @@ def test_a_site_that_only_fails_gets_an_error_table_and_no_latency(
 
 
 def test_a_leaking_case_leaves_a_run_after_two_blocks(loadlab: CommandLine, tmp_path: Path) -> None:
-    plan = SMALL_PLAN.format(blocks=6).replace("sync", "gevent").replace("[strategies", "workers = 1\n[strategies")
+    plan = SMALL_PLAN.format(blocks=6).replace("window_seconds = 0.4", "window_seconds = 0.6")
+    plan = plan.replace("sync", "gevent").replace("[strategies", "workers = 1\n[strategies")
     (tmp_path / "plan.toml").write_text(plan)
     run, done = loadlab.run(tmp_path / "plan.toml", tmp_path)
     assert done.code == 0, done.stderr

@@ -9,12 +9,13 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from command_line import SMALL_PLAN, CommandLine, Outcome, Started, trials_in
+from command_line import REPOSITORY, SMALL_PLAN, CommandLine, Outcome, Started, trials_in
 from patience import await_that
 from states import separate_state
 
@@ -22,9 +23,11 @@ from loadlab.store.folder import RunFolder
 from loadlab.system.signals import stoppable
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
 
     from command_line import InProcess
+
+    Ways = Callable[[str], "Interrupted"]
 
 INSTANTS = 20  # at which a run is stopped
 ONE_CASE = ("--only", "*max_age=none*")
@@ -64,38 +67,41 @@ def interrupt(run: Started, name: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def interrupted(loadlab: CommandLine, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Interrupted]:
-    """A run for each way to stop one, side by side."""
+def interrupted(loadlab: CommandLine, tmp_path_factory: pytest.TempPathFactory) -> Ways:
+    """A run that is stopped in one of the ways, once for all tests that look at it."""
     folder = tmp_path_factory.mktemp("interrupted")
     (folder / "plan.toml").write_text(SMALL_PLAN.format(blocks=50))
-    paths = {name: folder / name.replace(" ", "-") for name in ENDS}
-    kept: dict[str, dict[str, bytes]] = {}
-    with ExitStack() as stack:
-        runs = {
-            name: stack.enter_context(loadlab.started("run", folder / "plan.toml", "--out", path, *ONE_CASE))
-            for name, path in paths.items()
-        }
-        for name, run in runs.items():
-            kept[name] = await_second_trial(run, paths[name])
+
+    @cache
+    def by(name: str) -> Interrupted:
+        path = folder / name.replace(" ", "-")
+        with loadlab.started("run", folder / "plan.toml", "--out", path, *ONE_CASE) as run:
+            kept = await_second_trial(run, path)
             interrupt(run, name)
-        return {
-            name: Interrupted(path=paths[name], kept=kept[name], outcome=run.outcome()) for name, run in runs.items()
-        }
+            return Interrupted(path=path, kept=kept, outcome=run.outcome())
+
+    return by
 
 
-@pytest.mark.parametrize("name", ENDS)
-def test_a_stopped_run_ends_with_its_signals_code_and_says_so(interrupted: dict[str, Interrupted], name: str) -> None:
+# SIGHUP ends a run as SIGTERM does.
+each_end = pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name == "SIGHUP" else name for name in ENDS]
+)
+
+
+@each_end
+def test_a_stopped_run_ends_with_its_signals_code_and_says_so(interrupted: Ways, name: str) -> None:
     number, code = ENDS[name]
-    outcome = interrupted[name].outcome
+    outcome = interrupted(name).outcome
     assert outcome.code == code, outcome.stderr
     said, how_to_go_on = outcome.stderr.splitlines()[-2:]
     assert said == f"loadlab: Stopped by {number.name}."
-    assert how_to_go_on == f"Continue with: {shlex.join(['loadlab', 'run', '--resume', str(interrupted[name].path)])}"
+    assert how_to_go_on == f"Continue with: {shlex.join(['loadlab', 'run', '--resume', str(interrupted(name).path)])}"
 
 
-@pytest.mark.parametrize("name", ENDS)
-def test_a_stopped_run_keeps_its_trials_and_reports_on_them(interrupted: dict[str, Interrupted], name: str) -> None:
-    stopped = interrupted[name]
+@each_end
+def test_a_stopped_run_keeps_its_trials_and_reports_on_them(interrupted: Ways, name: str) -> None:
+    stopped = interrupted(name)
     assert stopped.kept
     assert stopped.kept.items() <= trials_in(stopped.path).items()
     report = json.loads((stopped.path / "report.json").read_text())
@@ -106,7 +112,8 @@ def test_a_stopped_run_keeps_its_trials_and_reports_on_them(interrupted: dict[st
     assert (stopped.path / "report.html").stat().st_size > 0
 
 
-def test_nothing_of_a_stopped_run_goes_on(interrupted: dict[str, Interrupted], loadlab: CommandLine) -> None:
+def test_nothing_of_a_stopped_run_goes_on(interrupted: Ways, loadlab: CommandLine) -> None:
+    interrupted("SIGTERM")
     assert loadlab.processes() == []
     assert list((loadlab.state / "labs").iterdir()) == []
 
@@ -198,10 +205,8 @@ def test_what_a_killed_lab_left_running_is_gone_after_the_next_one(resumed: Resu
     assert list((loadlab.state / "labs").iterdir()) == []
 
 
-def test_a_run_that_is_being_measured_is_not_resumed_by_another_lab(
-    interrupted: dict[str, Interrupted], here: InProcess
-) -> None:
-    path = interrupted["SIGTERM"].path
+def test_a_run_that_is_being_measured_is_not_resumed_by_another_lab(interrupted: Ways, here: InProcess) -> None:
+    path = interrupted("SIGTERM").path
     with RunFolder.at(path).locked():  # as another lab would hold it
         intruder = here("run", "--resume", path)
     assert intruder.code == 2
@@ -223,6 +228,66 @@ def test_signals_do_what_they_did_before_once_a_command_has_ended() -> None:
     with stoppable():
         assert signal.getsignal(signal.SIGTERM) is not before[1]
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == before
+
+
+# What Python imports before anything else: Ctrl-C comes when it begins to import the module.
+STOPS = """
+import os, signal, sys
+class Stops:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}: os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Stops())
+"""
+SETTINGS = "SECRET_KEY = 'x'\nINSTALLED_APPS = ['loadlab.instrumentation']\n"
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("command", "module"),
+    [
+        (("loadlab", "plan"), "loadlab.system.search_path"),
+        (("django", "loadlab_connections"), "loadlab.instrumentation.apps"),
+        (("loadlab.load.distributed.worker",), "gevent"),
+    ],
+)
+def test_a_stop_as_soon_as_our_own_code_runs_is_one_line(tmp_path: Path, command: Sequence[str], module: str) -> None:
+    (tmp_path / "sitecustomize.py").write_text(STOPS.format(module=module))
+    (tmp_path / "shop_settings.py").write_text(SETTINGS)
+    done = subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(tmp_path), str(REPOSITORY)]),
+            "DJANGO_SETTINGS_MODULE": "shop_settings",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "loadlab: Stopped by SIGINT.\n")
+
+
+@pytest.mark.slow
+@pytest.mark.process
+def test_a_stop_in_the_first_second_shows_no_traceback_of_ours(tmp_path: Path) -> None:
+    """The command that pip installs. Until its first lines have run, Python ends it: by the signal, or with 1."""
+    argv = [Path(sys.executable).with_name("loadlab"), "plan", "full", "--order"]
+    begun = time.monotonic()
+    subprocess.run(argv, cwd=tmp_path, capture_output=True, check=True)
+    took = time.monotonic() - begun
+    told = 0
+    for number in range(INSTANTS):
+        with subprocess.Popen(
+            argv, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        ) as popen:
+            time.sleep(took * number / INSTANTS)
+            popen.send_signal(signal.SIGINT)
+            _, said = popen.communicate()
+        by_python = popen.returncode in {-signal.SIGINT, 1} and "loadlab/cli" not in said
+        told += said == "loadlab: Stopped by SIGINT.\n" and popen.returncode == 130
+        assert by_python or (popen.returncode, said) in {(130, "loadlab: Stopped by SIGINT.\n"), (0, "")}, said
+    assert told
 
 
 @pytest.mark.process

@@ -56,7 +56,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         yield cluster
 
 
-@pytest.fixture(scope="module", params=["scram", "trust"])
+@pytest.fixture(scope="module", params=["scram", pytest.param("trust", marks=pytest.mark.slow)])
 def encrypted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     try:
         programs_with_tls()

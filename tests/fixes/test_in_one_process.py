@@ -56,7 +56,10 @@ def use(lab: Lab, ledgers: Path) -> Callable[..., None]:
     return used
 
 
-@pytest.mark.parametrize("driver", ["psycopg2", "psycopg"])
+both_drivers = pytest.mark.parametrize("driver", ["psycopg2", pytest.param("psycopg", marks=pytest.mark.slow)])
+
+
+@both_drivers
 @pytest.mark.parametrize("apps", [(COUNTING, EXIT), (EXIT, COUNTING)], ids=["counting first", "fix first"])
 def test_a_thread_that_ends_closes_its_connections_of_all_aliases(use: Any, apps: tuple[str], driver: str) -> None:
     use("threads", *apps, opened=8, closed=8, driver=driver)
@@ -85,7 +88,7 @@ def test_a_sweep_leaves_the_tasks_of_a_living_event_loop_alone(use: Any) -> None
     use("unsafe_in_event_loop", COUNTING, REAP, opened=8, closed=0)
 
 
-@pytest.mark.parametrize("driver", ["psycopg2", "psycopg"])
+@both_drivers
 def test_a_forked_child_ends_none_of_its_parents_sessions(use: Any, driver: str) -> None:
     """The child opens two, and its thread two; only the main thread's stay until the program ends."""
     use("fork", COUNTING, EXIT, REAP, HOOK, driver=driver, opened=6, closed=4)
@@ -107,7 +110,7 @@ def test_only_the_hook_closes_what_the_main_thread_has_as_the_program_ends(
     assert sum(one.closed[reason] for one in CounterSet(ledgers).read().aliases.values()) == 2
 
 
-@pytest.mark.parametrize("driver", ["psycopg2", "psycopg"])
+@both_drivers
 @pytest.mark.parametrize(("apps", "abandoned"), [((COUNTING,), 1), ((COUNTING, HOOK), 0)], ids=["without", "with"])
 def test_a_session_in_use_at_exit_is_abandoned_without_the_hook(
     use: Any, apps: tuple[str, ...], abandoned: int, driver: str

@@ -12,7 +12,13 @@ import pytest
 from site_under_fix import CLIENTS, REQUESTS, SPARE
 
 ASKED = CLIENTS * REQUESTS
-OWN_THREADS = [("threaded", "psycopg2"), ("gevent", "psycopg2"), ("gevent", "psycopg"), ("asgi", "psycopg")]
+# By default each fix is tried in one mode of each kind: `tests/lab/test_every_strategy.py` counts it once more.
+OWN_THREADS = [
+    ("gevent", "psycopg2"),
+    ("asgi", "psycopg"),
+    pytest.param("threaded", "psycopg2", marks=pytest.mark.slow),
+    pytest.param("gevent", "psycopg", marks=pytest.mark.slow),
+]
 SMALL = {"sync": {"workers": 2}, "gthread": {"workers": 2, "threads": 2}}
 
 
@@ -32,7 +38,7 @@ def test_close_on_thread_exit_leaves_nothing_open(serve: Any, server: str, drive
     assert served.peak <= CLIENTS + SPARE
 
 
-@pytest.mark.parametrize("server", ["threaded", "gevent"])
+@pytest.mark.parametrize("server", ["threaded", pytest.param("gevent", marks=pytest.mark.slow)])
 def test_close_on_thread_exit_keeps_what_a_kept_client_can_use_again(serve: Any, server: str) -> None:
     with serve("close_on_thread_exit", server) as served:
         served.load(keep_alive=True)
@@ -40,7 +46,7 @@ def test_close_on_thread_exit_keeps_what_a_kept_client_can_use_again(serve: Any,
         assert served.counted() == {"opened": CLIENTS, "open": 0, "explicit": CLIENTS, "reused": ASKED - CLIENTS}
 
 
-@pytest.mark.parametrize("server", ["sync", "gthread"])
+@pytest.mark.parametrize("server", ["gthread", pytest.param("sync", marks=pytest.mark.slow)])
 def test_close_on_thread_exit_takes_nothing_from_threads_that_live_on(serve: Any, server: str) -> None:
     with serve("close_on_thread_exit", server, workers=SMALL[server]) as served:
         served.load()
@@ -62,7 +68,9 @@ def test_close_at_handler_end_under_runserver_closes_with_the_client(serve: Any)
     assert served.peak <= CLIENTS + SPARE
 
 
-@pytest.mark.parametrize("server", ["sync", "gthread", "gevent"])
+@pytest.mark.parametrize(
+    "server", ["gthread", *(pytest.param(one, marks=pytest.mark.slow) for one in ("sync", "gevent"))]
+)
 def test_close_at_handler_end_under_gunicorn_closes_after_each_request(serve: Any, server: str) -> None:
     with serve("close_at_handler_end", server, workers=SMALL.get(server)) as served:
         served.load(keep_alive=server != "sync")
@@ -71,7 +79,14 @@ def test_close_at_handler_end_under_gunicorn_closes_after_each_request(serve: An
     assert served.peak <= CLIENTS + SPARE
 
 
-@pytest.mark.parametrize(("server", "driver"), [("threaded", "psycopg"), ("gevent", "psycopg2"), ("asgi", "psycopg2")])
+@pytest.mark.parametrize(
+    ("server", "driver"),
+    [
+        ("threaded", "psycopg"),
+        pytest.param("gevent", "psycopg2", marks=pytest.mark.slow),
+        pytest.param("asgi", "psycopg2", marks=pytest.mark.slow),
+    ],
+)
 def test_reap_dead_threads_leaves_no_more_than_were_used_at_once(serve: Any, server: str, driver: str) -> None:
     with serve("reap_dead_threads", server, driver=driver) as served:
         served.load()
@@ -82,7 +97,7 @@ def test_reap_dead_threads_leaves_no_more_than_were_used_at_once(serve: Any, ser
     assert counted["opened"] == ASKED == counted["explicit"] + counted["open"]
 
 
-@pytest.mark.parametrize("server", ["threaded", "asgi"])
+@pytest.mark.parametrize("server", ["asgi", pytest.param("threaded", marks=pytest.mark.slow)])
 def test_a_sweep_every_so_often_leaves_nothing_open(serve: Any, server: str) -> None:
     with serve("reap_dead_threads", server, parameters={"interval_seconds": 0.1}) as served:
         served.load()
@@ -90,7 +105,7 @@ def test_a_sweep_every_so_often_leaves_nothing_open(serve: Any, server: str) -> 
         assert served.counted() == {"opened": ASKED, "open": 0, "explicit": ASKED, "reused": 0}
 
 
-@pytest.mark.parametrize("keep_alive", [False, True])
+@pytest.mark.parametrize("keep_alive", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_leased_threads_keep_their_connections_under_asgi(serve: Any, keep_alive: bool) -> None:  # noqa: FBT001
     with serve("leased_threads", "asgi", parameters={"threads": 3}) as served:
         served.load(keep_alive=keep_alive)

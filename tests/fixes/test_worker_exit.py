@@ -10,7 +10,9 @@ from patience import await_that
 from loadlab.model.metrics import CloseReason
 
 
-@pytest.mark.parametrize("server", ["sync", "gthread", "gevent", "threaded"])
+@pytest.mark.parametrize(
+    "server", ["gthread", "gevent", *(pytest.param(one, marks=pytest.mark.slow) for one in ("sync", "threaded"))]
+)
 def test_a_worker_that_ends_closes_the_connections_of_all_threads(serve: Any, server: str) -> None:
     with serve("worker_exit_hook", server) as served:
         served.load()
@@ -20,7 +22,7 @@ def test_a_worker_that_ends_closes_the_connections_of_all_threads(serve: Any, se
     assert serve.abandoned == 0
 
 
-@pytest.mark.parametrize("server", ["sync", "gthread"])
+@pytest.mark.parametrize("server", ["gthread", pytest.param("sync", marks=pytest.mark.slow)])
 def test_without_the_hook_connections_end_by_process_exit(serve: Any, server: str) -> None:
     with serve("max_age", server) as served:
         served.load()

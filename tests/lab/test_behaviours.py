@@ -32,13 +32,12 @@ if TYPE_CHECKING:
     from loadlab.model.behaviour import Setting
 
 RECORDED: Final = Path(__file__).resolve().parents[2] / "benchmarks" / "recorded"
-# One of each kind: what leaks, what is reused, what keep-alive hides, a pool, and a fix.
+# One of each kind: what leaks, what keep-alive hides, and a pool. What is reused is held to the record by
+# tests/cli/test_behaviour_command.py, and fixes are counted in tests/fixes.
 QUICK: Final = (
     "threaded,*/max_age=none,*/keep_alive=off/psycopg2",
-    "sync,*/max_age=600,*/keep_alive=off/psycopg2",
     "gevent,*/max_age=none,*/keep_alive=on/psycopg2",
     "gthread,*/pool,*/keep_alive=off/psycopg",
-    "threaded,*/close_on_thread_exit,*/keep_alive=off/psycopg2",
 )
 
 

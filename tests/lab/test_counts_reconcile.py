@@ -11,7 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from laboratory import in_longer_windows
+from laboratory import LONGER, in_longer_windows
 from modes import USUAL
 
 from loadlab.instrumentation.request_totals import RequestTotals
@@ -130,7 +130,10 @@ def test_gthread_never_holds_more_than_workers_times_threads_connections(trial: 
 
 
 def test_an_age_that_expires_closes_by_age(trial: Any) -> None:
-    result = trial("sync", max_age=0.1, window_seconds=0.8)
+    for longer in LONGER:  # than the requests of a busy machine
+        result = trial("sync", max_age=longer * 0.1, window_seconds=longer * 0.8)
+        if result.connections.after_stop.reused:
+            break
     assert result.connections.at_rest.closed["max_age"] > 0
     assert result.connections.after_stop.reused > 0
     assert result.connections.mismatches == ()
@@ -170,7 +173,7 @@ def test_a_blocking_psycopg2_holds_a_gevent_worker_to_one_query_at_a_time(trial:
     slow_query = (SCENARIO_FOLDER / "slow_query.py").read_text().replace("seconds=0.02", "seconds=0.3")
     scenario = tmp_path / "slower_query.py"
     scenario.write_text(slow_query)
-    blocking = trial("gevent", scenario=str(scenario), cooperative=False)
-    cooperating = trial("gevent", scenario=str(scenario), cooperative=True)
+    blocking = trial("gevent", scenario=str(scenario), cooperative=False, fewest=1)
+    cooperating = trial("gevent", scenario=str(scenario), cooperative=True, fewest=1)
     assert max(blocking.series.values["backends_active"]) <= 2 < max(cooperating.series.values["backends_active"])
     assert blocking.connections.mismatches == cooperating.connections.mismatches == ()

@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 from disturbing import kill, meanwhile, ours, stop
-from laboratory import TrialRunner
 
 from loadlab.plan.members import config_of
 from loadlab.strategies import STRATEGIES
 
 if TYPE_CHECKING:
+    from laboratory import TrialRunner
+
     from loadlab.model.samples import Trial
+
+pytestmark = pytest.mark.usefixtures("one_try")
 
 WINDOW_SECONDS: Final = 4.0
 STILL_SECONDS: Final = 1.5
@@ -21,12 +24,6 @@ POOLED: Final = config_of(STRATEGIES, "pgbouncer", {}, "strategy")
 
 def backends() -> None:
     stop(ours("postgres: loadlab loadlab"), STILL_SECONDS)
-
-
-@pytest.fixture(autouse=True)
-def _once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is disturbed here is the trial that is asked for, and not another one after it."""
-    monkeypatch.setattr(TrialRunner, "tries", 1)
 
 
 def test_a_worker_that_is_killed_makes_its_trial_invalid(trial: TrialRunner) -> None:

@@ -63,7 +63,11 @@ def entry_of(lab: Lab, **changes: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=with_pools) if "native" in name else name for name in ENGINES]
+    "name",
+    [
+        pytest.param(name, marks=[with_pools] * ("native" in name) + [pytest.mark.slow] * ("checked" in name))
+        for name in ENGINES
+    ],
 )
 def test_openings_are_sessions_and_a_pools_checkouts_are_not(name: str, lab: Lab, ledgers: Path) -> None:
     if name in NEEDS and importlib.util.find_spec(NEEDS[name]) is None:

@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 DRIVER = "psycopg"
 # Of these, connections that outlive their request leak where each request has its own thread.
 KEEP_AND_NO_MORE = ("max_age_if_not_debug", "max_age_with_timeouts", "recycle_workers", "worker_exit_hook")
-# These stand between Django and PostgreSQL, and are nothing that `tests/fixes` knows of.
-BETWEEN = ("pool", "geventpool", "pgbouncer")
 # In these, no later request finds the thread of an earlier one.
 OWN_THREAD = tuple(name for name in SERVERS if SERVERS[name]().lasting_connections(8, keep_alive=False) == 0)
 
@@ -46,13 +44,13 @@ def fits(strategy: str, server: str) -> bool:
 
 
 def pairs() -> list[Any]:
-    """All that fit. Of an app in `fixes`, which `tests/fixes` drives in every mode, one mode is enough by default."""
+    """All that fit. By default each strategy in one mode, and a pool in those in which kept connections leak."""
     found: list[Any] = []
     seen: set[str] = set()
     for strategy, server in product(STRATEGIES, USUAL):
         if strategy == "max_age" or not fits(strategy, server):
             continue
-        again = strategy in seen and not (strategy in BETWEEN and SERVERS[server].usual)
+        again = strategy in seen and not (strategy == "pool" and server in OWN_THREAD)
         missing = [package for package in STRATEGIES[strategy].packages if not _installed(package)]
         lacking = pytest.mark.skipif(bool(missing), reason=f"{' and '.join(missing)} cannot be had here")
         found.append(pytest.param(strategy, server, marks=[lacking, *([pytest.mark.slow] if again else [])]))
@@ -130,7 +128,7 @@ def test_kept_connections_under_gevent_leak_into_pgbouncer_instead(trial: TrialR
 @pytest.mark.slow  # the claim session_pinning is the same, and each request of it ends
 def test_persistent_clients_pin_session_pooling(trial: TrialRunner) -> None:
     choice = config_of(STRATEGIES, "pgbouncer", {"pool_mode": "session", "pool_size": 2, "max_age": 60}, "strategy")
-    done = trial("gevent", strategy=choice, driver=DRIVER, users=6)
+    done = trial("gevent", strategy=choice, driver=DRIVER, users=6, fewest=0)
     assert done.connections.pooler is not None
     assert done.connections.mismatches == ()
     answered = len(done.requests.ended) - len(done.requests.no_answer)

@@ -230,6 +230,7 @@ def meanwhile(
     return thread
 
 
+@pytest.mark.usefixtures("one_try")
 def test_counts_reconcile_after_a_worker_is_killed(trial: Any, lab: Lab) -> None:
     def kill_a_worker(cursor: psycopg2.extensions.cursor) -> None:
         """The one that holds a session of this database: servers of other trials may run beside it."""
@@ -240,11 +241,13 @@ def test_counts_reconcile_after_a_worker_is_killed(trial: Any, lab: Lab) -> None
     killing = meanwhile(lab, 2, kill_a_worker)
     connections = trial("sync", max_age=None, workers=2, window_seconds=4.0).connections
     killing.join()
-    assert connections.sessions == 3
+    assert connections.sessions is not None
+    assert 2 <= connections.sessions <= 3  # the new worker has one once it has had a request
     assert connections.mismatches == ()
     assert connections.at_rest.closed == {"process_exit": 1}
 
 
+@pytest.mark.usefixtures("one_try")
 def test_backends_that_are_ended_under_load_fail_one_request_each_at_most(trial: Any, lab: Lab) -> None:
     """As an administrator, a restart or a failover would end them: "one request fails and the next one succeeds"."""
 
@@ -255,8 +258,8 @@ def test_backends_that_are_ended_under_load_fail_one_request_each_at_most(trial:
     result = trial("sync", max_age=None, workers=2, window_seconds=3.0)
     ending.join()
     assert result.connections.mismatches == ()
-    assert result.connections.at_rest.closed["unusable"] == 2
-    assert 1 <= sum(failure.count for failure in result.failures) <= 2
+    noticed = result.connections.at_rest.closed["unusable"]
+    assert 1 <= sum(failure.count for failure in result.failures) <= noticed <= 2
 
 
 def test_the_observer_of_a_gone_database_says_so(lab: Lab) -> None:

@@ -249,6 +249,7 @@ def test_a_trial_over_a_bad_link_is_complete_and_exact(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_try")
 def test_a_cut_link_fails_at_most_one_request_per_worker(lab: Lab, link: FaultyLink) -> None:
     def cut_once_used() -> None:
         with lab.database.observed() as connection, connection.cursor() as cursor:

@@ -232,3 +232,11 @@ def test_what_a_forked_child_closes_for_itself_alone_stays_open(
         await_that(lambda: "forked" in project.log(), project.log)
         project.await_open(left)
         await_that(lambda: open_sessions(lab) == left, project.log)
+
+
+def test_what_a_forked_child_gives_to_its_copy_of_a_pool_stays_lent(lab: Lab, tmp_path: Path) -> None:
+    pool = {"min_size": 0, "max_size": 2}
+    with holding_project(lab, tmp_path, ["-c", FORKS, "for both"], max_age=0, pool=pool) as project:
+        await_that(lambda: "forked" in project.log(), project.log)
+        (one,) = project.await_open(1)
+        assert (one.lent, one.holder) == (True, Holder.OUTSIDE)

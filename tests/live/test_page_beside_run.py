@@ -41,7 +41,7 @@ def test_a_browser_follows_a_run_to_its_verdict_and_shows_it_again(
     loadlab: CommandLine, browser: WebDriver, tmp_path: Path
 ) -> None:
     plan, run = tmp_path / "plan.toml", tmp_path / "runs" / "followed"
-    plan.write_text(SMALL_PLAN.format(blocks=2))
+    plan.write_text(SMALL_PLAN.format(blocks=2).replace("window_seconds = 0.4", "window_seconds = 0.8"))
     size(browser, 1280)
     tab = Tab(browser)
 

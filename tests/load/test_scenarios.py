@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from loadlab.model.samples import Trial
 
 AT_A_TIME: Final = 3
+LOOKED_AT: Final = ("mixed", "multi_database", "reconnecting_clients", "steps")
 MIXED: Final = {"/entries/[number]/", "/entries/[number]/visit/", "/slow/", "/no-database/"}
 STANDALONE: Final = ("--headless", "--only-summary", "--json", "--users", "4", "--spawn-rate", "4")
 # The first is enough, unless the machine is so busy that hardly anything is answered.
@@ -48,7 +49,7 @@ TRIALS: Final[Mapping[str, Mapping[str, Any]]] = {
     "multi_database": {"max_age": 0},
     "reconnecting_clients": {"server": "gevent", "max_age": 60, "keep_alive": True},
     "steps": {"server": "threaded", "users": 4, "keep_alive": True, "window_seconds": 3.6},
-    "think_time": {"server": "sync", "workers": 2, "users": 8},
+    "think_time": {"server": "sync", "workers": 2, "users": 8, "fewest": 1},
 }
 
 
@@ -135,11 +136,21 @@ def steps_of(said: Said) -> list[list[str]]:
 
 @pytest.fixture(scope="module")
 def said(site: ServedApplication, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Said]:
-    """What all scenarios said, each run by itself, a few at a time."""
+    """What scenarios said that several tests look at, each run by itself, a few at a time."""
     folder = tmp_path_factory.mktemp("locust")
     with ThreadPoolExecutor(AT_A_TIME) as pool:
-        said = pool.map(lambda name: heard(name, site.url, folder, enough=enough_of(name)), scenarios())
-        return dict(zip(scenarios(), said, strict=True))
+        said = pool.map(lambda name: heard(name, site.url, folder, enough=enough_of(name)), LOOKED_AT)
+        return dict(zip(LOOKED_AT, said, strict=True))
+
+
+@pytest.fixture
+def alone(site: ServedApplication, said: dict[str, Said], tmp_path: Path) -> Callable[[str], Said]:
+    """What a scenario said, run by itself."""
+
+    def of(name: str) -> Said:
+        return said[name] if name in said else heard(name, site.url, tmp_path, enough=enough_of(name))
+
+    return of
 
 
 @pytest.fixture(scope="module")
@@ -156,12 +167,16 @@ def tried(trial: Any) -> Callable[[str], Trial]:
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("name", scenarios())
-def test_a_scenario_runs_alone_under_locust_and_no_request_of_it_fails(said: dict[str, Said], name: str) -> None:
-    assert said[name].code == 0, said[name].stderr
-    assert said[name].requests > 0
-    assert sum(entry["num_failures"] for entry in said[name].statistics) == 0
-    assert "Traceback" not in said[name].stderr
+@pytest.mark.parametrize(
+    "name", [one if one in LOOKED_AT else pytest.param(one, marks=pytest.mark.slow) for one in scenarios()]
+)
+def test_a_scenario_runs_alone_under_locust_and_no_request_of_it_fails(alone: Callable[[str], Said], name: str) -> None:
+    """By default those that have options or print; that each file runs at all is tried by its name, below."""
+    said = alone(name)
+    assert said.code == 0, said.stderr
+    assert said.requests > 0
+    assert sum(entry["num_failures"] for entry in said.statistics) == 0
+    assert "Traceback" not in said.stderr
 
 
 @pytest.mark.parametrize("name", scenarios())
@@ -215,7 +230,7 @@ def test_users_who_think_leave_connections_pinned_that_do_nothing(tried: Callabl
 
 def test_thinking_users_on_kept_clients_pin_one_connection_each(trial: Any) -> None:
     result = in_longer_windows(
-        partial(trial, "gevent", scenario="think_time", max_age=None, users=12, keep_alive=True),
+        partial(trial, "gevent", scenario="think_time", max_age=None, users=12, keep_alive=True, fewest=1),
         enough=lambda result: result.connections.left_open >= 12,
     )
     assert result.connections.left_open == 12

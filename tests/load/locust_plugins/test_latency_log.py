@@ -114,6 +114,7 @@ def over_two_workers(site: PlainSite, folder: Path, seconds: int, locustfile: st
     assert not any(list(each.iterdir()) for each in folders)
 
 
+@pytest.mark.slow  # test_over_processes has a master and workers too, and what the server had
 def test_the_masters_file_has_every_request_of_all_its_workers(site: PlainSite, tmp_path: Path) -> None:
     def together(folder: Path, seconds: int) -> None:
         over_two_workers(site, folder, seconds, "kept_latency.py")
