@@ -76,7 +76,9 @@ try() {
 }
 try daphne
 daphne="$parts parts sent, $memory MB more"
-[ "$parts" = 200 ] && [ "$memory" -ge 150 ]
+[ "$parts" = 200 ]
+[ "$memory" -ge 150 ]
 try uvicorn --lifespan off --log-level error
 echo "daphne: $daphne memory; uvicorn: $parts parts sent, $memory MB more"
-[ "$parts" -le 50 ] && [ "$memory" -le 60 ]
+[ "$parts" -le 50 ]
+[ "$memory" -le 60 ]

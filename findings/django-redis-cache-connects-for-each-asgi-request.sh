@@ -91,5 +91,7 @@ opened django.core.cache.backends.redis.RedisCache /async_view; stock_async=$cou
 opened django_redis.cache.RedisCache /view; package=$count
 opened django_redis.cache.RedisCache /async_view; package_async=$count
 echo "opened by Django's backend: $stock, async views $stock_async; by django-redis: $package, async views $package_async"
-[ "$stock" -ge 200 ] && [ "$stock_async" -ge 200 ]
-[ "$package" -le 50 ] && [ "$package_async" -le 50 ]
+[ "$stock" -ge 200 ]
+[ "$stock_async" -ge 200 ]
+[ "$package" -le 50 ]
+[ "$package_async" -le 50 ]

@@ -7,15 +7,16 @@ documentation shows the new path only.
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import sys
 from importlib.machinery import ModuleSpec
-from typing import TYPE_CHECKING, Final, cast
 
+# Not of `typing`, nor more of importlib: until this module is imported, Ctrl-C at the start of a command is Python's.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from importlib.abc import InspectLoader, Loader
     from types import CodeType, ModuleType
+    from typing import Final
 
 # A package includes everything below it.
 MOVED: Final = {
@@ -55,6 +56,12 @@ def present_name(name: str) -> str | None:
     return None
 
 
+def _spec_of(name: str) -> ModuleSpec | None:
+    import importlib.util  # noqa: PLC0415  see above
+
+    return importlib.util.find_spec(name)
+
+
 class _Loader:  # not of importlib.abc, which every process of a target would import
     """Loads the module of the new name; there is one module, by whichever name it was first imported."""
 
@@ -72,12 +79,16 @@ class _Loader:  # not of importlib.abc, which every process of a target would im
 
     def get_code(self, fullname: str) -> CodeType | None:
         """For `python -m`."""
-        spec = importlib.util.find_spec(self._name)
-        return cast("InspectLoader", spec.loader).get_code(self._name) if spec else None
+        loader = self._loader()
+        return loader.get_code(self._name) if loader else None
 
     def get_source(self, fullname: str) -> str | None:
-        spec = importlib.util.find_spec(self._name)
-        return cast("InspectLoader", spec.loader).get_source(self._name) if spec else None
+        loader = self._loader()
+        return loader.get_source(self._name) if loader else None
+
+    def _loader(self) -> InspectLoader | None:
+        found = _spec_of(self._name)
+        return found.loader if found else None  # type: ignore[return-value]  # of a file
 
 
 class _Finder:
@@ -87,10 +98,11 @@ class _Finder:
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         new = present_name(fullname) if fullname.startswith("loadlab.") else None
-        found = importlib.util.find_spec(new) if new else None
+        found = _spec_of(new) if new else None
         if new is None or found is None:
             return None
-        spec = ModuleSpec(fullname, cast("Loader", _Loader(new)), origin=found.origin)
+        loader: Loader = _Loader(new)  # type: ignore[assignment]  # as one in all but its class
+        spec = ModuleSpec(fullname, loader, origin=found.origin)
         spec.submodule_search_locations = found.submodule_search_locations
         return spec
 

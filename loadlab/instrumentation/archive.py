@@ -125,7 +125,7 @@ class Archive:
         before, found = sums.damaged, _Found()
         left = [path for path in files if path.name in archived]  # their reader died between archive and removal
         new = (path for path in files if path.name not in archived)
-        for path in new if most is None else itertools.islice(filter(_has_ended, new), most):
+        for path in new if most is None else itertools.islice(filter(has_ended, new), most):
             self._add_file(path, sums, found)
         if (sums.damaged > before or found.ended) and not self._stored(sums, [*left, *found.ended]):
             return sums, found  # all files stay, and the archive with the names of those that it holds
@@ -287,7 +287,7 @@ def _set_aside(path: Path) -> None:
         path.rename(aside)
 
 
-def _has_ended(path: Path) -> bool:
+def has_ended(path: Path) -> bool:
     """Whether the owner of a file has ended; what cannot be opened is left to a reading."""
     with suppress(OSError, DamagedError), _opened(path) as file:
         return _try_lock(file)

@@ -12,9 +12,10 @@ import stat
 import sys
 import tempfile
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from django.conf import ENVIRONMENT_VARIABLE
 
@@ -26,15 +27,75 @@ from loadlab.instrumentation.ledger_file import LEDGERS
 from loadlab.instrumentation.request_times import RequestTimes
 from loadlab.instrumentation.request_totals import REQUEST_TIMES
 from loadlab.instrumentation.roles import mode, role
+from loadlab.instrumentation.uncounted import mark
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from loadlab.instrumentation.archive import Kind
+    from loadlab.instrumentation.process_file import ProcessFile
 
 Kept = TypeVar("Kept", Ledger, RequestTimes)
+AGAIN_SECONDS: Final = 5.0  # before a file that could not be made is tried again
 # Ended processes that a new one folds: more than end for it, and few enough to hold no scrape up.
 FOLDED: Final = 4
+
+
+def _ledger_in(place: Path | None) -> Ledger:
+    return Ledger(place, role, mode)
+
+
+class _Beginning(Generic[Kept]):
+    """How one file of a process is begun; and memory, where no reader finds it, that stands for one that cannot be.
+
+    A disk may have room again later: then the file begins. What the memory has counted is in no count.
+    """
+
+    def __init__(self, make: Callable[[Path | None], Kept], kind: Kind, counted: str, otherwise: str) -> None:
+        self._make: Callable[[Path | None], Kept] = make
+        self._kind = kind
+        self._counted = counted
+        self._otherwise = otherwise  # what stays uncounted when the file begins late
+        self._memory: Kept | None = None
+        self.mark: ProcessFile | None = None  # that this process is not counted
+        self._again = 0.0  # when to try again
+
+    def begun(self) -> Kept | None:
+        """The file; None where it cannot be made. Those of processes that have ended are folded then.
+
+        Or a scrape would find them all.
+        """
+        if time.monotonic() < self._again:
+            return None
+        try:
+            made = self._make(place := directory())
+        except OSError as error:
+            # A site must not go down because it cannot be counted.
+            self._again = time.monotonic() + AGAIN_SECONDS
+            if self._memory is None:
+                self._leave_mark()
+                logging.getLogger("loadlab").error(  # noqa: TRY400  the words are all that there is to say
+                    "The %s of process %d are not counted: %s", self._counted, os.getpid(), error
+                )
+            return None
+        if self._memory is not None:
+            logging.getLogger("loadlab").warning(
+                "The %s of process %d are counted from now on, %s not.", self._counted, os.getpid(), self._otherwise
+            )
+        with suppress(OSError):  # the next scrape folds them, and says what is wrong
+            Archive(place, self._kind).fold(FOLDED)
+        return made
+
+    def _leave_mark(self) -> None:
+        """Listings say that this process has connections which they lack."""
+        if self._kind is LEDGERS:
+            with suppress(OSError):
+                self.mark = mark(directory())
+
+    def memory(self) -> Kept:
+        if self._memory is None:
+            self._memory = self._make(None)
+        return self._memory
 
 
 class _Files:
@@ -45,10 +106,12 @@ class _Files:
         self.mutex = threading.RLock()  # reentrant: a signal's handler may count while a file is begun
         self.ledger: Ledger | None = None
         self.request_times: RequestTimes | None = None
+        self.ledger_begins = _Beginning(_ledger_in, LEDGERS, "connections", "those that it has opened before are")
+        self.times_begin = _Beginning(RequestTimes, REQUEST_TIMES, "requests", "earlier ones are")
 
     def release(self) -> None:
         """Leave the files to the parent, in a forked child."""
-        for kept in (self.ledger, self.request_times):
+        for kept in (self.ledger, self.request_times, self.ledger_begins.mark):
             if kept is not None:
                 kept.release_after_fork()
 
@@ -85,14 +148,11 @@ def ledger() -> Ledger:
     files = mine if mine.mark[0] else _begun_anew()
     if files.ledger is None:
         with files.mutex:
-            begun = files.ledger or _begun(_ledger_in, "connections", LEDGERS)
+            begun = files.ledger or files.ledger_begins.begun()
             # A signal's handler may have been here meanwhile; what it has written down stays counted in its own file.
             files.ledger = files.ledger or begun
+            return files.ledger or files.ledger_begins.memory()
     return files.ledger
-
-
-def _ledger_in(place: Path | None) -> Ledger:
-    return Ledger(place, role, mode)
 
 
 def request_times() -> RequestTimes:
@@ -100,24 +160,10 @@ def request_times() -> RequestTimes:
     files = mine if mine.mark[0] else _begun_anew()
     if files.request_times is None:
         with files.mutex:
-            begun = files.request_times or _begun(RequestTimes, "requests", REQUEST_TIMES)
+            begun = files.request_times or files.times_begin.begun()
             files.request_times = files.request_times or begun
+            return files.request_times or files.times_begin.memory()
     return files.request_times
-
-
-def _begun(make: Callable[[Path | None], Kept], counted: str, kind: Kind) -> Kept:
-    """The file of this process. Those of processes that have ended are folded, or a scrape would find them all."""
-    try:
-        made = make(place := directory())
-    except OSError as error:
-        # A site must not go down because it cannot be counted.
-        logging.getLogger("loadlab").error(  # noqa: TRY400  the words are all that there is to say
-            "The %s of process %d are not counted: %s", counted, os.getpid(), error
-        )
-        return make(None)
-    with suppress(OSError):  # the next scrape folds them, and says what is wrong
-        Archive(place, kind).fold(FOLDED)
-    return made
 
 
 def _begun_anew() -> _Files:

@@ -6,13 +6,13 @@ import os
 import sys
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 from django.db.utils import load_backend
 
-from loadlab.instrumentation import current
+from loadlab.instrumentation import ASKING, current
 from loadlab.instrumentation.database_settings import pool_in
 from loadlab.instrumentation.open_connections import listing_of
 from loadlab.instrumentation.serving import serving
@@ -20,8 +20,6 @@ from loadlab.model.open_connections import AliasSettings
 
 if TYPE_CHECKING:
     from loadlab.model.open_connections import Listing
-
-ASKING: Final = (["loadlab_connections"], ["loadlab_metrics"])  # commands that count themselves, and are no site
 
 
 def listing() -> Listing:

@@ -16,6 +16,7 @@ from loadlab.instrumentation import layout
 from loadlab.instrumentation.archive import DamagedError, live_files
 from loadlab.instrumentation.ledger_content import LedgerContent
 from loadlab.instrumentation.ledger_file import LEDGERS
+from loadlab.instrumentation.uncounted import marked
 from loadlab.listing.joining import DatabaseReading, joined
 from loadlab.listing.ordering import worst_first
 from loadlab.listing.sessions import harmless
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
 NO_LEDGERS: Final = (
     "No process counts connections in {}. If the site is running, it runs as another user or with another folder: list"
     " them as that user, or name one folder for all in LOADLAB['LEDGER_DIR']."
+)
+NO_ROOM: Final = (
+    "Processes that began without room for their ledgers: {}. What each opened until there was room is not listed:"
+    " restart them."
 )
 BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 
@@ -108,14 +113,16 @@ def listing_of(directory: Path, aliases: Mapping[str, AliasSettings], asking: in
     reading = _Reading(directory)
     connections = worst_first(reading.open())
     serving = [*(one.process for one in connections), *reading.servers]
+    notes = _notes_on(directory, asking)
     return Listing(
         at=time.time(),
         connections=connections,
         aliases=aliases,
         server=next(filter(None, map(reading.servers.get, serving)), ""),
-        notes=_notes_on(directory, asking),
+        notes=notes,
         place=_place_of(directory),
         ended=tuple(reading.ended),
+        uncounted=bool(notes),
     )
 
 
@@ -132,9 +139,11 @@ def listed_with(read: Callable[[], Listing], ask: Callable[[], DatabaseSessions]
 
 
 def _notes_on(directory: Path, asking: int | None) -> tuple[str, ...]:
-    """What keeps connections out of the listing, in sentences."""
+    """What keeps connections out of the listing, in sentences; () if nothing does."""
     if hidden := sum(not os.access(path, os.R_OK) for path in directory.glob(f"*{LEDGERS.suffix}")):
         return (f"Ledgers that this user may not read: {hidden}. Their processes' connections are not listed.",)
+    if uncounted := len(marked(directory) - {asking}):
+        return (NO_ROOM.format(uncounted),)
     owners = {path.name.partition("-")[0] for path, _ in live_files(directory, LEDGERS)}
     return () if owners - {str(asking)} else (NO_LEDGERS.format(directory),)
 

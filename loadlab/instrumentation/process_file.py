@@ -32,9 +32,13 @@ class ProcessFile:
             self.path = directory / f"{os.getpid()}-{secrets.token_hex(8)}{suffix}"
             self._unborn = self.path.with_suffix(".new")
             self._file = os.open(self._unborn, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
-            # A second descriptor: mmap duplicates the first, and a forked child would hold the lock through it.
-            self._lock_file = os.open(self._unborn, os.O_RDWR)
-            fcntl.flock(self._lock_file, fcntl.LOCK_EX)
+            try:
+                # A second descriptor: mmap duplicates the first, and a forked child would hold the lock through it.
+                self._lock_file = os.open(self._unborn, os.O_RDWR)
+                fcntl.flock(self._lock_file, fcntl.LOCK_EX)
+            except OSError:
+                self._abandon()
+                raise
 
     def publish(self) -> None:
         """Let readers find it, which know its beginning from now on."""
@@ -59,9 +63,17 @@ class ProcessFile:
                 os.ftruncate(self._file, max(os.fstat(self._file).st_size, start + length))
         except OSError:
             if not self._published:
-                self._unborn.unlink(missing_ok=True)
+                self._abandon()
             raise
         return memoryview(mmap.mmap(self._file, length, offset=start))
+
+    def _abandon(self) -> None:
+        """Leave nothing of a file that cannot begin: it may be tried again and again."""
+        self._unborn.unlink(missing_ok=True)
+        for number in (self._file, self._lock_file):
+            if number is not None:
+                os.close(number)
+        self._file = self._lock_file = None
 
     def release_after_fork(self) -> None:
         """Let go of the lock that a forked child has inherited; the parent keeps its own hold on it."""

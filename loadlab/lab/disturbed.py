@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from loadlab.lab.abandoned import clients_gone, held
-from loadlab.lab.left_behind import left_behind
+from loadlab.lab.left_behind import left_behind, of_connections
 from loadlab.lab.liveness import owners_of
 from loadlab.probes.sessions import Sessions
 
@@ -27,9 +27,12 @@ class Disturbed:
     fault: PlannedFault | None = None
     opened: Callable[[], int] | None = None
 
-    def left_behind(self, site: ServedSite) -> int:
-        """Of the connections that the site holds, those that only a fault can have ended."""
-        return left_behind(owners_of(site.ledgers), site.route.database) if self.fault else 0
+    def left_behind(self, site: ServedSite, counts: ConnectionCounts, missing: int) -> int:
+        """Of the connections that the site holds beyond its sessions, those that only a fault can have ended."""
+        if self.fault is None or missing <= 0:
+            return 0
+        sockets = left_behind(owners_of(site.ledgers), site.route.database)
+        return of_connections(sockets, missing, sum(counts.connect_errors.values()))
 
     def abandoned(self, site: ServedSite, counts: ConnectionCounts, unknown: int) -> int:
         """Of the `unknown` sessions that PostgreSQL has beyond the target's, those of clients gone or given up.

@@ -31,6 +31,18 @@ def left_behind(pids: Iterable[int], database: Database) -> int:
     return len(closed) + len({inode for pid in known for inode in _reset(pid)})
 
 
+def of_connections(sockets: int, missing: int, failed: int) -> int:
+    """How many of the `sockets` whose other end is gone were connections, where `missing` sessions are no more.
+
+    The others are of attempts that PostgreSQL refused: under gevent, the driver's object and its socket stay until
+    Python collects garbage. There are no more of these than attempts that `failed`.
+
+    >>> of_connections(9, missing=6, failed=19), of_connections(9, missing=6, failed=1), of_connections(4, 6, 19)
+    (6, 8, 4)
+    """
+    return max(sockets - failed, min(sockets, missing))
+
+
 def _half_closed(pid: int, port: str) -> Iterator[tuple[str, int]]:
     with suppress(psutil.Error, OSError):
         for one in psutil.Process(pid).net_connections(kind="tcp"):

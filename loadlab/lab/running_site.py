@@ -137,7 +137,7 @@ class RunningSite:
         counts = _counts(self._context)
         pooler = _pooler_counts(self._context)
         missing = counts.open - (pooler.clients_open if pooler else backends)
-        left = self._disturbed.left_behind(self._site) if missing > 0 else 0
+        left = self._disturbed.left_behind(self._site, counts, missing)
         unknown = backends - (pooler.servers_open if pooler else counts.open)
         gone = self._disturbed.abandoned(self._site, counts, unknown)
         return Sample(counts=counts, values={"backends": backends}, pooler=pooler, left_behind=left, abandoned=gone)

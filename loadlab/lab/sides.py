@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from loadlab.errors import EnvironmentFaultError, LabError, UsageError
+from loadlab.errors import EnvironmentFaultError, UsageError
 from loadlab.lab.aliases import where
 from loadlab.lab.checkout import checked_out, named, state_of
 from loadlab.lab.contents import python_files
@@ -25,6 +25,7 @@ from loadlab.system.state_folder import state_directory
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from loadlab.errors import LabError
     from loadlab.lab.checkout import Checkout
     from loadlab.lab.inspection import ProjectInfo
     from loadlab.model.config import Scalar
@@ -70,13 +71,13 @@ def suitable_sides(plan: Plan, scratch: Path, dsn: Reference | None) -> Sides:
     problems: list[LabError] = []
     try:
         found["this"] = _suitable(plan, scratch, dsn)
-    except LabError as error:
+    except (UsageError, EnvironmentFaultError) as error:  # and no stop
         problems.append(error)
     if plan.against is not None:
         try:
             with told_of(plan.against.called):
                 sides[plan.against.called] = _other(plan, plan.against, scratch, dsn)
-        except LabError as error:
+        except (UsageError, EnvironmentFaultError) as error:
             problems.append(error)
     if len(problems) > 1:
         raise UsageError("\n".join(map(str, problems)))
@@ -89,10 +90,10 @@ def suitable_sides(plan: Plan, scratch: Path, dsn: Reference | None) -> Sides:
 
 @contextmanager
 def told_of(other: str) -> Iterator[None]:
-    """Names the side in an error."""
+    """Names the side in an error; a stop is of neither side."""
     try:
         yield
-    except LabError as error:
+    except (UsageError, EnvironmentFaultError) as error:
         error.args = (f"Against {other}: {error}", *error.args[1:])
         raise
 

@@ -114,6 +114,8 @@ def _unknown(listing: Listing, rest: Listing) -> str:
 
 def _healthy(listing: Listing) -> str:
     mine = ours(listing)
+    if not mine and listing.uncounted:
+        return "No connection is listed: processes of this project may have some that are not counted here."
     if not mine:
         return f"No connection of {'the hosts that answered' if listing.silent else 'this project'} is open."
     counts = Counter(one.holder for one in mine)

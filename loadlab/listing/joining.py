@@ -89,6 +89,7 @@ class _Join:
         # A session that begins in the future: the database's clock was set back, and no age proves anything.
         self._set_back = any((one.seconds or 0.0) < -SLACK_SECONDS for one in asked.sessions.backends)
         self._silent = sorted({*before.silent, *after.silent})
+        self._uncounted = before.uncounted or after.uncounted
         self._by_pid = {backend.pid: backend for backend in asked.sessions.backends}
         self._rows = {alias: rows for alias in self._candidates(after) if (rows := _rows_of(alias, after))}
         # Behind a pooler, sessions outlive the connections that they served: also where none is open now.
@@ -117,7 +118,7 @@ class _Join:
     @property
     def _not_told(self) -> bool:
         """Whether what is known of the project cannot tell its sessions from those of other programs."""
-        return bool(self._silent) or self._may_be_pooled
+        return bool(self._silent) or self._uncounted or self._may_be_pooled
 
     @property
     def _may_be_pooled(self) -> bool:

@@ -39,4 +39,5 @@ def merged(listings: Mapping[str, Listing], silent: Mapping[str, str]) -> Listin
             *notes,
         ),
         silent=tuple(silent),
+        uncounted=any(one.uncounted for one in found.values()),
     )

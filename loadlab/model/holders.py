@@ -22,7 +22,7 @@ class Holder(IntEnum):
     POOL = 4  # its pool may lend it
     UNKNOWN = 5  # of a process of an earlier loadlab
     NOT_OURS = 6  # no process of this project has it; only the database knows of it
-    NOT_TOLD = 7  # the same, and a pooler that the project uses may have it, or a host that gave no listing
+    NOT_TOLD = 7  # the same, and what is not listed may have it: a pooler, a host, or processes that are not counted
 
     @property
     def label(self) -> str:

@@ -120,7 +120,8 @@ class Listing:
     ours. `limit` is how many sessions the database accepts from programs like this one, in all; None when not known.
     `notes` are sentences on what could not be read or told. Listings of the same ledgers have the same `place`.
     `ended` is the last connection that each process has closed, for each alias: its number tells of a pooler.
-    `silent` are the hosts that were asked for their listings, and gave none.
+    `silent` are the hosts that were asked for their listings, and gave none. `uncounted`: the project may have more
+    processes, whose connections are not here.
     """
 
     at: float
@@ -133,6 +134,7 @@ class Listing:
     place: str = ""
     ended: tuple[EndedConnection, ...] = ()
     silent: tuple[str, ...] = ()
+    uncounted: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,10 +11,11 @@ import sys
 import time
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from command_line import SMALL_PLAN, CommandLine, Outcome, Started, trials_in
+from command_line import REPOSITORY, SMALL_PLAN, CommandLine, Outcome, Started, trials_in
 from patience import await_that
 from states import separate_state
 
@@ -22,8 +23,7 @@ from loadlab.store.folder import RunFolder
 from loadlab.system.signals import stoppable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
 
     from command_line import InProcess
 
@@ -228,6 +228,66 @@ def test_signals_do_what_they_did_before_once_a_command_has_ended() -> None:
     with stoppable():
         assert signal.getsignal(signal.SIGTERM) is not before[1]
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == before
+
+
+# What Python imports before anything else: Ctrl-C comes when it begins to import the module.
+STOPS = """
+import os, signal, sys
+class Stops:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}: os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Stops())
+"""
+SETTINGS = "SECRET_KEY = 'x'\nINSTALLED_APPS = ['loadlab.instrumentation']\n"
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("command", "module"),
+    [
+        (("loadlab", "plan"), "loadlab.system.search_path"),
+        (("django", "loadlab_connections"), "loadlab.instrumentation.apps"),
+        (("loadlab.load.distributed.worker",), "gevent"),
+    ],
+)
+def test_a_stop_as_soon_as_our_own_code_runs_is_one_line(tmp_path: Path, command: Sequence[str], module: str) -> None:
+    (tmp_path / "sitecustomize.py").write_text(STOPS.format(module=module))
+    (tmp_path / "shop_settings.py").write_text(SETTINGS)
+    done = subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(tmp_path), str(REPOSITORY)]),
+            "DJANGO_SETTINGS_MODULE": "shop_settings",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "loadlab: Stopped by SIGINT.\n")
+
+
+@pytest.mark.slow
+@pytest.mark.process
+def test_a_stop_in_the_first_second_shows_no_traceback_of_ours(tmp_path: Path) -> None:
+    """The command that pip installs. Until its first lines have run, Python ends it: by the signal, or with 1."""
+    argv = [Path(sys.executable).with_name("loadlab"), "plan", "full", "--order"]
+    begun = time.monotonic()
+    subprocess.run(argv, cwd=tmp_path, capture_output=True, check=True)
+    took = time.monotonic() - begun
+    told = 0
+    for number in range(INSTANTS):
+        with subprocess.Popen(
+            argv, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        ) as popen:
+            time.sleep(took * number / INSTANTS)
+            popen.send_signal(signal.SIGINT)
+            _, said = popen.communicate()
+        by_python = popen.returncode in {-signal.SIGINT, 1} and "loadlab/cli" not in said
+        told += said == "loadlab: Stopped by SIGINT.\n" and popen.returncode == 130
+        assert by_python or (popen.returncode, said) in {(130, "loadlab: Stopped by SIGINT.\n"), (0, "")}, said
+    assert told
 
 
 @pytest.mark.process

@@ -149,6 +149,21 @@ def test_a_folder_that_would_import_the_other_ones_code_is_refused(
     assert "--against-python" in outcome.stderr
 
 
+def test_a_stop_while_one_side_loads_does_not_load_the_other(loadlab: CommandLine, tmp_path: Path) -> None:
+    loads = tmp_path / "loads"
+    stops = f"""
+import os, signal, time
+open({str(loads)!r}, "a").write("x")
+os.kill(os.getppid(), signal.SIGINT)
+time.sleep(30)
+"""
+    plan = made(tmp_path, settings=ENGINE + stops, project=EMBEDDED)
+    shutil.copytree(tmp_path / "site", tmp_path / "other")
+    outcome = loadlab("run", plan, "--against", tmp_path / "other", "--out", tmp_path / "run")
+    assert (outcome.code, loads.read_text()) == (130, "x")
+    assert "loadlab: Stopped by SIGINT.\n" in outcome.stderr
+
+
 def test_a_plan_of_two_sides_says_which_difference_it_detects(here: InProcess, tmp_path: Path) -> None:
     plan = made(tmp_path, settings=ENGINE, project=EMBEDDED)
     plan.write_text(plan.read_text().replace("blocks = 1", "blocks = 6"))

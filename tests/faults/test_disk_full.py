@@ -14,6 +14,7 @@ from faulted import answered_after, assert_in_window, failed_at, planned, seen_t
 
 from loadlab.instrumentation.counters import CounterSet
 from loadlab.instrumentation.ledger import Ledger
+from loadlab.instrumentation.uncounted import mark, marked
 from loadlab.model.metrics import CloseReason
 from loadlab.plan.members import config_of
 from loadlab.services.small_disk_handle import mountable, small_disk
@@ -96,6 +97,15 @@ def test_a_ledger_without_room_keeps_what_it_counts_and_logs_once(
     assert [one.getMessage().partition(":")[0] for one in caplog.records] == [
         "Connections beyond those open now are not counted"
     ]
+
+
+def test_a_full_disk_still_takes_the_mark_of_a_process_that_is_not_counted(disk: SmallDiskHandle, folder: Path) -> None:
+    with disk.full():
+        with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
+            Ledger(folder)
+        kept = mark(folder)
+        assert marked(folder) == {os.getpid()}
+    del kept
 
 
 def test_counts_are_read_from_a_full_disk_as_from_any(disk: SmallDiskHandle, folder: Path) -> None:

@@ -337,6 +337,7 @@ def test_a_request_of_a_route_beyond_the_table_is_still_one(tmp_path: Path) -> N
 def test_a_folder_that_no_process_writes_to_is_named(tmp_path: Path) -> None:
     (note,) = listing_of(tmp_path, {}).notes
     assert note.startswith(f"No process counts connections in {tmp_path}. ")
+    assert listing_of(tmp_path, {}).uncounted
     (tmp_path / "7-0.ledger").touch()  # that no process holds
     assert listing_of(tmp_path, {}).notes == (note,)
     kept = Ledger(tmp_path)

@@ -132,6 +132,14 @@ def test_sessions_that_a_silent_host_may_have_are_not_called_not_ours() -> None:
         assert note == "Sessions of database shop that no listed host has may be of those that gave no listing: web-2."
 
 
+def test_where_processes_are_not_counted_no_session_is_called_not_ours() -> None:
+    for seen in (listing(uncounted=True), listing(connections(1), uncounted=True)):
+        found = join(seen, asked(backend(1000), backend(30), aliases=("default",)))
+        assert not_ours(found) == []
+        assert Holder.NOT_TOLD in [one.holder for one in found.connections]
+        assert merged({"a": found, "b": replace(listing(), place="b")}, {}).uncounted
+
+
 def test_where_the_project_itself_asks_without_a_pooler_a_session_is_not_ours() -> None:
     found = join(listing(), asked(backend(30), aliases=("default",)))
     assert ([one.backend for one in not_ours(found)], found.notes) == ([30], ())

@@ -188,6 +188,9 @@ def test_a_terminal_that_lacks_a_sign_gets_the_rest(leaking: ListedSite) -> None
 def test_a_folder_of_another_user_s_is_told_from_a_site_with_no_connection(leaking: ListedSite, tmp_path: Path) -> None:
     text = leaking.manage("loadlab_connections", LOADLAB_LEDGER_DIR=str(tmp_path / "other"))
     assert f"No process counts connections in {tmp_path / 'other'}." in text
+    assert "not known whether ours: " in text
+    assert "not ours" not in text
+    assert "No connection of this project is open" not in text
 
 
 def test_what_a_listing_shows_is_fit_for_a_terminal_and_no_secret(leaking: ListedSite, loadlab: CommandLine) -> None:

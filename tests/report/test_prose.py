@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from factories import reports
@@ -12,7 +13,7 @@ from loadlab.model import answers, reasons
 from loadlab.model.answers import Answer
 from loadlab.model.reasons import Objection, Reason
 from loadlab.report.formats.json import JsonFile
-from loadlab.report.prose import answer, objections
+from loadlab.report.prose import answer, objections, verdicts
 from loadlab.report.prose import reasons as prose
 
 if TYPE_CHECKING:
@@ -25,6 +26,15 @@ OF_HEADLINES = {reasons.Gain, reasons.Harm, reasons.TooFewBlocks}
 def members(family: type) -> Iterator[type]:
     found = (value for room in (answers, reasons) for _, value in inspect.getmembers(room, inspect.isclass))
     return (value for value in found if issubclass(value, family) and value is not family)
+
+
+def test_a_run_without_a_complete_block_says_so() -> None:
+    few = reasons.TooFewBlocks(blocks=0, needed=7, comparisons=2)
+    said = [verdicts.without(reasons.Ground.TOO_FEW_BLOCKS, replace(few, blocks=blocks)) for blocks in (0, 1)]
+    assert said == [
+        "no block is complete, and a verdict on 2 comparisons needs 7",
+        "only 1 block is complete, and a verdict on 2 comparisons needs 7",
+    ]
 
 
 def test_every_kind_of_finding_has_a_sentence() -> None:

@@ -218,7 +218,7 @@ def main() -> None:
     parser.add_argument("--master-port", type=int, default=PORT, metavar="PORT", help=f"its port (default: {PORT})")
     arguments = parser.parse_args()
     setup_logging("INFO")  # type: ignore[no-untyped-call]
-    for asked_to_end in (signal.SIGTERM, signal.SIGHUP):
+    for asked_to_end in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         gevent.signal_handler(asked_to_end, sys.exit, 128 + asked_to_end)
     work(arguments.master_host, arguments.master_port)
 

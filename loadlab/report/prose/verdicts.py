@@ -77,8 +77,8 @@ def without(ground: Ground, few: TooFewBlocks | None) -> str:
     if few is None:
         return WITHOUT[ground]
     among = f" on {numbers.plural(few.comparisons, 'comparison')}" if few.needed > FEWEST_BLOCKS else ""
-    complete = f"{numbers.plural(few.blocks, 'block')} {'is' if few.blocks == 1 else 'are'} complete"
-    return f"only {complete}, and a verdict{among} needs {few.needed}"
+    complete = f"only {numbers.plural(few.blocks, 'block')} {'is' if few.blocks == 1 else 'are'} complete"
+    return f"{complete if few.blocks else 'no block is complete'}, and a verdict{among} needs {few.needed}"
 
 
 def _keep(kept: Gain, names: Labels) -> str:
