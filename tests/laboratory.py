@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from command_line import TOO_BUSY
 from patience import await_that
 
 from loadlab.lab.opening import open_lab
@@ -17,6 +16,7 @@ from loadlab.lab.project import Project
 from loadlab.lab.served_target import ServedTarget
 from loadlab.lab.trial import run_trial
 from loadlab.model.case import Case
+from loadlab.model.causes import Cause
 from loadlab.model.plan import Plan
 from loadlab.model.schedule import Step
 from loadlab.plan.members import config_of, usable_connections
@@ -32,7 +32,13 @@ if TYPE_CHECKING:
     from loadlab.model.samples import Trial
 
 NO_ANSWER = "no answer"
-SILENT = "requests were under way and none was answered for"
+OF_THE_MACHINE = {
+    Cause.GENERATOR_STOOD_STILL,
+    Cause.GENERATOR_BUSY,
+    Cause.USERS_IDLE,
+    Cause.TARGET_STOOD_STILL,
+    Cause.LAB_STOOD_STILL,
+}
 WINDOW_SECONDS = 0.4
 LONGER = (1, 3, 9)  # times the window that is long enough on an idle machine
 PLAN = Plan(servers={}, strategies={}, warmup_seconds=0.1, window_seconds=WINDOW_SECONDS)
@@ -108,7 +114,7 @@ class TrialRunner:
             lab = replace(self.lab, plan=plan, project=project or Project(driver=driver))
             done = run_trial(case, Step(order=self._order, block=0, case=0), lab, replace(self.target, lab=lab))
             too_few = done.state == "complete" and len(done.requests.ended) < fewest
-            if not (too_few or TOO_BUSY in done.reason or SILENT in done.reason or _stood_still(done)):
+            if not (too_few or OF_THE_MACHINE.intersection(done.causes) or _stood_still(done)):
                 break
         return done
 

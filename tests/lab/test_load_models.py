@@ -110,6 +110,7 @@ def test_a_killed_load_process_invalidates_the_trial_and_leaves_no_orphan(lab: L
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_try")
 def test_a_generator_that_needs_a_whole_core_makes_its_trial_invalid(trial: TrialRunner) -> None:
     """Where it gets one, by its CPU time; on a busy machine by its pauses, or by users who are not in requests."""
     result = trial("sync", scenario=str(BURNS), users=1, window_seconds=3.0)
