@@ -78,7 +78,7 @@ def run(wanted: Pair, folder: Path) -> Outcome:
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--constraint", str(pins)]
     subprocess.run([*pip, "--editable", f"{ROOT}[lab,dev]", f"Django=={wanted.django}.*"], check=True)
     versions = subprocess.run([python, "-c", VERSIONS], capture_output=True, text=True, check=True).stdout.strip()
-    argv = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *TESTS]
+    argv = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", *TESTS]
     done = subprocess.run(argv, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     print(f"== Python {versions}\n{done.stdout}", flush=True)
     summary = next(reversed(done.stdout.strip().splitlines()), "pytest said nothing")
