@@ -15,8 +15,12 @@ if TYPE_CHECKING:
 def write_secret(path: Path, text: str, *, for_program: bool = False) -> None:
     """Write a file anew, for ourselves alone; `for_program`: for the user that a program without privileges runs as."""
     path.unlink(missing_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError:  # a full disk takes an empty file
+        path.unlink(missing_ok=True)
+        raise
     if for_program and os.getuid() == 0:
         owner = pwd.getpwnam(UNPRIVILEGED)
         os.chown(path, owner.pw_uid, owner.pw_gid)

@@ -128,10 +128,9 @@ def test_a_full_disk_is_told_and_keeps_what_was_there(
     ends: Ends, commands: dict[tuple[str, ...], int], folder: Path
 ) -> None:
     """Not where a file is short, or what is started first needs room too."""
-    assert_refused(
-        ends, "full disk", but=("--summary", *(["--out"] if ("init",) in {argv[:1] for argv in commands} else []))
-    )
-    kept = [number for number, argv in enumerate(commands) if argv[-1] not in {"--out", "--summary"}]
+    started_first = ["--out"] if ("init",) in {argv[:1] for argv in commands} else []
+    assert_refused(ends, "full disk", but=("--summary", "--code-quality", *started_first))
+    kept = [number for number, argv in enumerate(commands) if argv[-1] not in {"--out", "--summary", "--code-quality"}]
     assert [(folder / f"kept-{number}").read_text() for number in kept] == ["kept"] * len(kept)
     assert list(folder.glob(".*")) == []
 

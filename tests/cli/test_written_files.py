@@ -12,6 +12,7 @@ from disks import full_disk
 
 from loadlab.cli._files import write
 from loadlab.errors import EnvironmentFaultError
+from loadlab.services.secret_files import write_secret
 from loadlab.system.ending import ended
 
 LONG: Final = "x" * 8192
@@ -28,6 +29,12 @@ def test_a_full_disk_keeps_the_file_that_was_there_and_leaves_no_draft(tmp_path:
     with full_disk(), pytest.raises(EnvironmentFaultError, match=r"file cannot be written: the disk is full\."):
         write(tmp_path / "file", LONG, OTHERWISE)
     assert [path.read_text() for path in tmp_path.iterdir()] == ["kept"]
+
+
+def test_a_full_disk_leaves_no_part_of_a_secret(tmp_path: Path) -> None:
+    with full_disk(), pytest.raises(OSError, match="File too large"):
+        write_secret(tmp_path / "key", LONG)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_link_stays_a_link_and_the_file_behind_it_is_written(tmp_path: Path) -> None:
