@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import threading
-import warnings
 import weakref
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -108,9 +107,7 @@ def test_a_wrapper_of_ones_own_may_be_dropped_in_a_thread_that_lives_on(handler:
     own.connect()
     dropped = weakref.ref(own)
     del own
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)  # newer Pythons say that SQLite was left open: so it was
-        gc.collect()
+    gc.collect()
     assert dropped() is None
     assert count().closed[CloseReason.GARBAGE_COLLECTED] == 1
 

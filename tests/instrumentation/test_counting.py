@@ -6,7 +6,6 @@ import gc
 import os
 import sys
 import threading
-import warnings
 from contextlib import contextmanager
 from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -166,9 +165,7 @@ def test_the_connection_of_a_dead_thread_is_counted_when_it_is_collected(tmp_pat
     thread.start()
     thread.join()
     assert count().open == 1
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)  # newer Pythons say that SQLite was left open: so it was
-        gc.collect()
+    gc.collect()
     assert (count().open, count().closed[CloseReason.GARBAGE_COLLECTED]) == (0, 1)
 
 
