@@ -201,7 +201,7 @@ def _lesson(fault: PlannedFault, of_cases: Sequence[CaseAftermath]) -> FaultLess
     ways = tuple(_ways(of_cases))
     return FaultLesson(
         fault=fault,
-        lesson=_told(ways, every, checks_spare=_checks_spare(of_cases)),
+        lesson=_told(ways, of_cases),
         ways=ways,
         trials=len(every),
         not_back=sum(one.back is Back.NOT_BACK for one in every),
@@ -253,16 +253,17 @@ def _checks_spare(of_cases: Sequence[CaseAftermath]) -> bool:
     return bool(failing) and all(HALF * unchecked >= checked for unchecked, checked in failing)
 
 
-def _told(ways: Sequence[WayAftermath], trials: Sequence[Aftermath], *, checks_spare: bool) -> Lesson:
-    if not trials:
+def _told(ways: Sequence[WayAftermath], of_cases: Sequence[CaseAftermath]) -> Lesson:
+    if not ways:
         return Lesson.UNMEASURED
     failed = {one.way: one.high > 0 for one in ways}
     if not any(failed.values()):
         return Lesson.SLOWER if any(one.slowed for one in ways) else Lesson.NOTHING
-    if checks_spare:
+    if _checks_spare(of_cases):
         return Lesson.CHECKS_SPARE
     if failed.get("closing") and failed.get("keeping") is False:
         return Lesson.KEEPING_SPARES
     if failed.get("keeping") and failed.get("closing") is False:
         return Lesson.KEEPING_FAILS
-    return Lesson.ALL_FAIL if all(one.high for one in ways) else Lesson.SOME_FAIL
+    failed_in = [one.failed.high > 0 for one in of_cases if one.failed is not None]
+    return Lesson.ALL_FAIL if all(failed_in) else Lesson.SOME_FAIL

@@ -116,7 +116,7 @@ class Lesson(StrEnum):
     CHECKS_SPARE = "checks_spare"  # where connections are kept, at most half as many fail with health checks
     KEEPING_SPARES = "keeping_spares"  # who closes after each request fails, and who keeps does not
     KEEPING_FAILS = "keeping_fails"  # who keeps fails, and who closes after each request does not
-    ALL_FAIL = "all_fail"
+    ALL_FAIL = "all_fail"  # in every server mode, with every strategy
     SOME_FAIL = "some_fail"
 
 

@@ -189,7 +189,13 @@ def test_health_checks_spare_requests_only_if_they_do_in_every_server_mode() -> 
     (found,) = told(
         (KEEPING, Did(failed=8)), (CHECKING, Did()), (keeping, Did(failed=2)), (checking, Did(failed=2))
     ).lessons
-    assert found.lesson is Lesson.ALL_FAIL
+    assert found.lesson is Lesson.SOME_FAIL
+
+
+def test_a_strategy_that_fails_in_one_server_mode_alone_is_none_that_fails_everywhere() -> None:
+    leaking = case("gevent", under=RESTART)
+    (found,) = told((CLOSING, Did(failed=8)), (KEEPING, Did()), (leaking, Did(failed=3))).lessons
+    assert found.lesson is Lesson.SOME_FAIL
 
 
 def test_a_lesson_has_every_strategy_by_itself_and_the_slowest_return() -> None:

@@ -96,9 +96,9 @@ def test_the_sentence_of_a_fault_says_who_fails_and_for_how_long() -> None:
     )
     lesson = FaultLesson(fault=LONG, lesson=Lesson.SOME_FAIL, ways=ways, trials=12, not_back=3, back_seconds=0.75)
     assert sentence(lesson) == (
-        "connections_exhausted (free=0) at 1 s for 0.5 s: requests fail with some strategies. Failed per trial: 0 with"
-        " CONN_MAX_AGE = 0, 0 with kept connections, 2–5 with pool. Back within the noise (medians): after 0.75 s"
-        " with CONN_MAX_AGE = 0; not within the trial with pool."
+        "connections_exhausted (free=0) at 1 s for 0.5 s: requests fail in some server modes or with some strategies."
+        " Failed per trial: 0 with CONN_MAX_AGE = 0, 0 with kept connections, 2–5 with pool."
+        " Back within the noise (medians): after 0.75 s with CONN_MAX_AGE = 0; not within the trial with pool."
     )
 
 

@@ -23,7 +23,7 @@ LESSONS: Final[Mapping[Lesson, str]] = {
     Lesson.KEEPING_SPARES: "keep connections, because only requests that open one fail",
     Lesson.KEEPING_FAILS: "requests fail on kept connections only",
     Lesson.ALL_FAIL: "requests fail with every strategy",
-    Lesson.SOME_FAIL: "requests fail with some strategies",
+    Lesson.SOME_FAIL: "requests fail in some server modes or with some strategies",
 }
 WAYS: Final[Mapping[Way, str]] = {
     "closing": "CONN_MAX_AGE = 0",
