@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from loadlab.cli._gates import require_gates, strict, write_gates
 from loadlab.cli._screen import width
 from loadlab.errors import IncompleteError, InconclusiveError, UsageError
+from loadlab.model.aftermath import Lesson
 from loadlab.model.condition import varying
 from loadlab.model.labels import condition_label
+from loadlab.model.text import listed
 from loadlab.store.layout import report
 from loadlab.system.ending import reader_may_go
 
@@ -82,6 +84,11 @@ def judge(findings: Findings, folder: Path, *, require_verdict: bool) -> int:
             f" ({run.invalid_because}). Use a lower rate, fewer users, more load workers or a machine with more cores,"
             f" and run the plan again. {_continuing(folder)} repeats the trials that the target did not spoil."
         )
+    if run.trials_invalid and (unknown := _unknown_faults(findings)):
+        raise IncompleteError(
+            f"Nothing is known of {listed(unknown)}: {run.trials_invalid} of {run.trials_done} trials are invalid"
+            f" ({run.invalid_because}). {_continuing(folder)} repeats the trials that the target did not spoil."
+        )
     if run.damaged:
         raise IncompleteError(f"All trials are recorded.{_of_damage(run)} {_continuing(folder)} repairs what it can.")
     require_gates(of_run(findings))
@@ -110,6 +117,11 @@ def _anything_left(findings: Findings) -> bool:
     """Whether any comparison has a pair of trials; without comparisons, whether any case has a trial."""
     asked = [one for one in findings.comparisons if one.question != "noise"]
     return any(one.blocks for one in asked) if asked else any(arm.trials for arm in findings.arms)
+
+
+def _unknown_faults(findings: Findings) -> list[str]:
+    """Those of which no trial was complete."""
+    return [one.fault.words for one in findings.aftermaths.lessons if one.lesson is Lesson.UNMEASURED]
 
 
 def _of_damage(run: RunSummary) -> str:

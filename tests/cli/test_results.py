@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from factories import reports
+from factories import faulted, reports
 from factories.recorded_runs import sealed_run
 
+from loadlab.analysis.aftermaths import aftermaths
 from loadlab.cli._results import judge
 from loadlab.errors import IncompleteError
 
@@ -48,6 +49,18 @@ def test_a_run_without_comparisons_needs_a_trial_that_counts() -> None:
     nothing = replace(alone, arms=tuple(replace(arm, trials=0) for arm in alone.arms))
     with pytest.raises(IncompleteError, match="No comparison is possible"):
         judge(nothing, RUN, require_verdict=False)
+
+
+def test_a_run_of_whose_fault_no_trial_counts_is_incomplete() -> None:
+    of = faulted.case(under=faulted.fault())
+    calm = [faulted.trial(of.control, block=block) for block in (1, 2)]
+    spoilt = [*calm, replace(faulted.trial(of), state="invalid")]
+    unknown, known = (
+        aftermaths([of.control, of], all_of) for all_of in (spoilt, [*spoilt, faulted.trial(of, block=2)])
+    )
+    with pytest.raises(IncompleteError, match=r"Nothing is known of database_restart at 1 s: 2 of 80 .*sent late"):
+        judge(replace(with_invalid(), aftermaths=unknown), RUN, require_verdict=False)
+    assert judge(replace(with_invalid(), aftermaths=known), RUN, require_verdict=False) == 0
 
 
 @pytest.mark.process
