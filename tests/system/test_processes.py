@@ -12,7 +12,7 @@ import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
@@ -150,21 +150,12 @@ def test_programs_left_running_end_with_their_register(tmp_path: Path) -> None:
 
 
 def test_a_signal_during_a_programs_start_waits_until_it_is_noted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, interrupted_births: list[int]
 ) -> None:
-    born: list[int] = []
-
-    class Disturbed(subprocess.Popen[bytes]):
-        def __init__(self, *arguments: Any, **options: Any) -> None:
-            super().__init__(*arguments, **options)
-            born.append(self.pid)
-            os.kill(os.getpid(), signal.SIGINT)
-
-    monkeypatch.setattr(subprocess, "Popen", Disturbed)
     argv = [sys.executable, "-c", "import time; time.sleep(600)"]
     with pytest.raises(KeyboardInterrupt), Register.opened() as register:
         register.start("sleeper", argv, log=tmp_path / "log", environment=os.environ)
-    assert [group(pid) for pid in born] == [[]]
+    assert [group(pid) for pid in interrupted_births] == [[]]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 from command_line import REPOSITORY
@@ -67,19 +67,10 @@ def test_words_that_are_not_in_the_locales_encoding_are_kept() -> None:
     assert os.fsencode(done.stdout) == b"\xff"
 
 
-def test_a_signal_while_a_short_program_is_born_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    born: list[int] = []
-
-    class Disturbed(subprocess.Popen[bytes]):
-        def __init__(self, *arguments: Any, **options: Any) -> None:
-            super().__init__(*arguments, **options)
-            born.append(self.pid)
-            os.kill(os.getpid(), signal.SIGINT)
-
-    monkeypatch.setattr(subprocess, "Popen", Disturbed)
+def test_a_signal_while_a_short_program_is_born_leaves_nothing(interrupted_births: list[int]) -> None:
     with pytest.raises(KeyboardInterrupt):
         run_program(["/bin/sleep", "600"], environment={})
-    (leader,) = born
+    (leader,) = interrupted_births
     await_that(lambda: group_is_gone(leader))
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
